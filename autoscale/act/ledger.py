@@ -1,0 +1,75 @@
+"""`remember`: the next ledger, a pure function of the last one, what was decided and what came of it."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoscale.decide.explain import announced_key
+from autoscale.model.plan import Announce, RemoveNode, Resize
+from autoscale.model.snapshot import Backoff, Ledger
+from autoscale.model.supply import FaultKind
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping, Sequence
+
+    from autoscale.model.plan import Plan, Receipt
+    from autoscale.model.settings import DecideSettings
+    from autoscale.model.snapshot import Snapshot
+    from autoscale.model.supply import Fault
+
+
+def remember(
+    ledger: Ledger,
+    plan: Plan,
+    receipts: Sequence[Receipt],
+    snapshot: Snapshot,
+    *,
+    settings: DecideSettings,
+    now_s: int,
+) -> Ledger:
+    """What the next tick should know."""
+    refused = [r.fault for r in receipts if r.fault is not None and isinstance(r.action, Resize)]
+    sizes = {group.id: group.target_nodes for group in snapshot.groups}
+    targets, grown, shrunk = dict(ledger.targets), dict(ledger.grown_at_s), dict(ledger.shrunk_at_s)
+    announced = dict(ledger.announced)
+    for receipt in receipts:
+        match receipt.action:
+            case _ if receipt.outcome != "done":
+                continue
+            case Resize(id_, current, target):
+                targets[id_] = target
+                (grown if target > current else shrunk)[id_] = now_s
+            case RemoveNode(id_):
+                targets[id_] = max(0, targets.get(id_, sizes.get(id_, 0)) - 1)
+                shrunk[id_] = now_s
+            case Announce() as said:
+                announced[announced_key(said)] = now_s
+    asked_at = {id_: max(grown.get(id_, 0), shrunk.get(id_, 0)) for id_ in targets}
+    return Ledger(
+        backoffs=_backoffs(ledger, (*plan.faults, *refused), settings, now_s),
+        targets={id_: n for id_, n in targets.items() if now_s - asked_at[id_] < settings.target_memory_s},
+        grown_at_s=grown,
+        shrunk_at_s=shrunk,
+        idle_since_s=_since(ledger.idle_since_s, plan.idle, now_s),
+        announced={key: at for key, at in announced.items() if now_s - at < settings.announce_again_s},
+        ready_since_s=_since(ledger.ready_since_s, plan.ready, now_s),
+        starting_since_s=_since(ledger.starting_since_s, plan.starting, now_s),
+    )
+
+
+def _since(before: Mapping[str, int], now: Iterable[str], now_s: int) -> dict[str, int]:
+    """When each was first seen; whatever is no longer so starts anew next time."""
+    return {name: before.get(name, now_s) for name in now}
+
+
+def _backoffs(ledger: Ledger, faults: Iterable[Fault], settings: DecideSettings, now_s: int) -> dict[str, Backoff]:
+    """Each failure in a row doubles the wait. After as long again without one, the count starts anew."""
+    kept = {k: b for k, b in ledger.backoffs.items() if now_s - b.until_s < settings.backoff_max_s}
+    for fault in faults:
+        key = fault.offering or fault.group
+        if fault.kind is FaultKind.THROTTLED or not key:
+            continue
+        failures = kept[key].failures + 1 if key in kept else 1
+        wait = min(settings.backoff_max_s, settings.backoff_first_s * 2 ** min(failures - 1, 20))
+        kept[key] = Backoff(fault, now_s + wait, failures)
+    return kept

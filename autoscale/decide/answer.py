@@ -1,0 +1,114 @@
+"""Ask the solver, with the policies' rules; where it helps, let new pods and those still without a node share anew."""
+
+from __future__ import annotations
+
+from collections import Counter
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
+
+from autoscale.decide.build import build
+from autoscale.decide.placing import Placed, keep_coming_nodes_full, place
+from autoscale.decide.reservations import Phase
+from autoscale.model.workload import Code, Reason
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autoscale.decide.build import Built
+    from autoscale.decide.fleet import Fleet
+    from autoscale.decide.lifecycle import Standing
+    from autoscale.decide.question import Asked
+    from autoscale.model.problem import Problem, Solution
+    from autoscale.model.snapshot import Snapshot
+    from autoscale.model.workload import DemandClass, Pod
+    from autoscale.ports import Policy, Solver
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What was asked, shaped by the policies, what came back, and who goes where.
+
+    `replanned` says that pods of slots without a node were part of the question. `homeless` are classes that no place
+    takes. `notes` say which policy changed something.
+    """
+
+    question: Asked
+    problem: Problem
+    solution: Solution | None
+    placed: Placed
+    homeless: tuple[DemandClass, ...]
+    notes: tuple[Reason, ...] = ()
+    replanned: bool = False
+
+    @property
+    def cost_microusd_per_hour(self) -> int:
+        """Price of the nodes newly bought."""
+        return sum(one.berth.price_microusd_per_hour for one in self.placed.placements if one.berth.kind == "new")
+
+    @property
+    def bound_microusd_per_hour(self) -> int:
+        """What the nodes newly bought must cost at least, the same pods left pending."""
+        if self.solution is None:
+            return 0
+        slack = self.solution.objective_microusd_per_hour - self.solution.bound_microusd_per_hour
+        proven = self.solution.cost_microusd_per_hour - max(0, slack)
+        return max(0, min(self.cost_microusd_per_hour, proven))
+
+
+def answer(fleet: Fleet, standing: Standing, pods: Sequence[Pod], policies: Sequence[Policy], solver: Solver) -> Answer:
+    """The cheapest homes for the pods.
+
+    Claims stay as they are when that buys nothing and leaves nobody out. Otherwise pods whose nodes have not joined are
+    asked about together with the new ones, and move only if that is strictly better.
+    """
+    fixed = _ask(build(fleet, standing, pods), fleet.snapshot, policies, solver)
+    movable = [slot for slot in standing.slots if slot.phase is Phase.OPEN and slot.group in fleet.groups]
+    if not movable or fixed.solution is None or _merit(fixed) == ((), 0):
+        return fixed
+    built = build(fleet, standing, pods, replan=True)
+    joint = _ask(built, _unclaimed(fleet.snapshot, standing), policies, solver)
+    if joint.solution is None:
+        return fixed
+    placed = keep_coming_nodes_full(joint.question, place(joint.question, joint.solution, movable), movable)
+    joint = replace(joint, placed=placed, replanned=True)
+    return joint if _merit(joint) < _merit(fixed) else fixed
+
+
+def _ask(built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: Solver) -> Answer:
+    problem = built.problem
+    if not problem.demands:
+        return Answer(built.question, problem, None, Placed((), ()), built.homeless)
+    for policy in policies:
+        problem = policy.shape(problem, built.question, snapshot)
+    solution = solver(problem)
+    return Answer(
+        question=built.question,
+        problem=problem,
+        solution=solution,
+        placed=place(built.question, solution),
+        homeless=built.homeless,
+        notes=_notes(built.problem, problem, solution),
+    )
+
+
+def _merit(answer: Answer) -> tuple[tuple[tuple[int, int], ...], int]:
+    """Less is better: pods left pending, the highest priority first, then what is bought."""
+    pending = Counter(-pod.shape.priority for pod in answer.placed.pending)
+    bought = sum(one.berth.kind == "new" for one in answer.placed.placements)
+    cost = answer.cost_microusd_per_hour + bought * answer.problem.node_cost_microusd_per_hour
+    return tuple(sorted(pending.items())), cost
+
+
+def _unclaimed(snapshot: Snapshot, standing: Standing) -> Snapshot:
+    """The snapshot as policies should see it when open slots' pods are asked about: as pods with no claim."""
+    movable = {pod.uid for slot in standing.slots if slot.phase is Phase.OPEN for pod in slot.pods}
+    pods = tuple(replace(pod, claim=None) if pod.uid in movable else pod for pod in snapshot.cluster.pods)
+    return replace(snapshot, cluster=replace(snapshot.cluster, pods=pods))
+
+
+def _notes(before: Problem, after: Problem, solution: Solution) -> tuple[Reason, ...]:
+    """Which policy changed something: rules that bind, one note each."""
+    mine = {rule.key for rule in before.rules}
+    texts = {rule.key: (rule.source, rule.text or rule.key) for rule in after.rules if rule.key not in mine}
+    binding = {b.key for b in solution.bindings if b.value_microusd_per_hour > 0 and b.key in texts}
+    return tuple(Reason(Code.POLICY, texts[key][1], source=texts[key][0]) for key in sorted(binding))

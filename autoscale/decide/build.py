@@ -1,0 +1,114 @@
+"""Pods and berths -> the solver's question, in whole numbers."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autoscale.decide.berths import berths
+from autoscale.decide.question import Asked
+from autoscale.decide.reservations import Phase
+from autoscale.demand.classes import classes
+from autoscale.demand.places import Place, Places
+from autoscale.model.problem import Demand, Problem, Supply
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Sequence
+
+    from autoscale.decide.fleet import Fleet
+    from autoscale.decide.lifecycle import Standing
+    from autoscale.decide.question import Berth
+    from autoscale.model.resources import Resources
+    from autoscale.model.workload import DemandClass, Pod
+
+_HIGHEST_PENALTY = 10**13  # beyond this the solver's arithmetic in doubles suffers
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """The question as words and as numbers; `homeless` are classes that no berth could ever take."""
+
+    question: Asked
+    problem: Problem
+    homeless: tuple[DemandClass, ...]
+
+
+def build(fleet: Fleet, standing: Standing, pods: Iterable[Pod], *, replan: bool = False) -> Built:
+    """The question for these pods. With `replan`, pods whose nodes have not joined yet are asked about as well."""
+    wanted = list(pods)
+    if replan:
+        wanted += [pod for slot in standing.slots if slot.phase is Phase.OPEN for pod in slot.pods]
+    all_classes = classes(wanted)
+    places = berths(fleet, standing, all_classes, replan=replan)
+    admitted = _admitted(all_classes, places)
+    used = sorted(frozenset[int]().union(*admitted))
+    index = {old: new for new, old in enumerate(used)}
+    kept = [c for c, homes in enumerate(admitted) if homes]
+    question = Asked(tuple(all_classes[c] for c in kept), tuple(places[o] for o in used))
+    offerings = [frozenset(index[o] for o in admitted[c]) for c in kept]
+    node_cost = fleet.settings.node_cost_microusd_per_hour
+    return Built(
+        question=question,
+        problem=_problem(question, offerings, node_cost),
+        homeless=tuple(all_classes[c] for c, homes in enumerate(admitted) if not homes),
+    )
+
+
+def _admitted(all_classes: Sequence[DemandClass], places: Sequence[Berth]) -> list[frozenset[int]]:
+    """For each class, the berths that let it in and have room for one of its pods."""
+    known = Places([Place(b.labels, b.taints, b.names[0] if b.kind == "existing" else "") for b in places])
+    rooms: dict[Resources, list[int]] = {}
+    for index, berth in enumerate(places):
+        rooms.setdefault(berth.room, []).append(index)
+    roomy: dict[Resources, frozenset[int]] = {}
+    out = []
+    for c in all_classes:
+        request = c.shape.requests
+        if request not in roomy:
+            roomy[request] = frozenset(i for room, indexes in rooms.items() if request.fits(room) for i in indexes)
+        out.append(known.admitting(c.shape) & roomy[request])
+    return out
+
+
+def _problem(question: Asked, offerings: Sequence[frozenset[int]], node_cost: int) -> Problem:
+    names = tuple(sorted({name for c in question.classes for name in c.shape.requests}))
+    penalties = _penalties(question, node_cost)
+    return Problem(
+        resources=names,
+        demands=tuple(
+            Demand(
+                key=c.key,
+                request=tuple(c.shape.requests[name] for name in names),
+                count=c.count,
+                offerings=homes,
+                pending_penalty_microusd_per_hour=penalties[c.shape.priority],
+            )
+            for c, homes in zip(question.classes, offerings, strict=True)
+        ),
+        supplies=tuple(
+            Supply(
+                key=f"{berth.kind}:{berth.group}:{berth.names[0] if berth.names else ''}",
+                capacity=tuple(max(0, berth.room[name]) for name in names),
+                price_microusd_per_hour=berth.price_microusd_per_hour,
+                limit=berth.limit,
+            )
+            for berth in question.homes
+        ),
+        node_cost_microusd_per_hour=node_cost,
+    )
+
+
+def _penalties(question: Asked, node_cost: int) -> dict[int, int]:
+    """What it costs to leave a pod of each priority pending.
+
+    The least is dearer than the dearest node, so that buying always wins. Each higher priority outweighs all pods of the
+    lower ones that one node could hold instead, as far as doubles can tell such numbers apart.
+    """
+    dearest = max((berth.price_microusd_per_hour for berth in question.homes), default=0)
+    penalty = 2 * (dearest + node_cost) + 1
+    out: dict[int, int] = {}
+    for priority in sorted({c.shape.priority for c in question.classes}):
+        out[priority] = min(penalty, _HIGHEST_PENALTY)
+        below = sum(c.count for c in question.classes if c.shape.priority == priority)
+        penalty *= 1 + min(below, 110)  # the kubelet's own limit of pods on a node
+    return out

@@ -1,0 +1,136 @@
+"""The snapshot, indexed once: which node belongs to which group, what runs on it, what is on its way."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from autoscale.demand.daemons import Daemons
+from autoscale.demand.pending import waits
+from autoscale.model.supply import InstanceState
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable, Mapping
+
+    from autoscale.model.resources import Resources
+    from autoscale.model.settings import DecideSettings
+    from autoscale.model.snapshot import Snapshot
+    from autoscale.model.supply import Instance, Node, NodeGroup
+    from autoscale.model.workload import Pod
+
+
+@dataclass(frozen=True, slots=True)
+class Fleet:
+    """Indexes over one snapshot.
+
+    `nodes` are those whose instance is not on its way out. `group_of` and `instance_of` go by node name. `members` are
+    the registered nodes of a group, `starting` its instances that are no node yet. `bound` are the pods on a node, those
+    nominated to it included. `rooms` are what a fresh node of a group leaves for pods once its DaemonSets run. `whole` is False when a cloud could not be read, so that groups may be missing.
+    """
+
+    snapshot: Snapshot
+    settings: DecideSettings
+    daemons: Daemons
+    nodes: tuple[Node, ...]
+    groups: Mapping[str, NodeGroup]
+    group_of: Mapping[str, str]
+    instance_of: Mapping[str, Instance]
+    members: Mapping[str, tuple[Node, ...]]
+    starting: Mapping[str, tuple[Instance, ...]]
+    bound: Mapping[str, tuple[Pod, ...]]
+    rooms: Mapping[str, Resources]
+    whole: bool
+
+    @property
+    def now_s(self) -> int:
+        """The only time there is."""
+        return self.snapshot.now_s
+
+    def target(self, group: NodeGroup) -> int:
+        """The group's target: the cloud's, or what we asked for a moment ago while the cloud shows less."""
+        ledger = self.snapshot.ledger
+        ours = ledger.targets.get(group.id, 0)
+        fresh = self.now_s - ledger.grown_at_s.get(group.id, 0) < self.settings.target_memory_s
+        return max(group.target_nodes, ours) if fresh else group.target_nodes
+
+    def up(self, node: Node) -> bool:
+        """Whether the node is ready and shows the devices that its group promises."""
+        group = self.groups.get(self.group_of.get(node.name, ""))
+        return node.ready and (group is None or all(node.allocatable[device] > 0 for device in group.devices))
+
+    def workload(self, node: str) -> list[Pod]:
+        """What runs on the node beside DaemonSet and static pods."""
+        return [pod for pod in self.bound.get(node, ()) if not (pod.daemon or pod.mirror)]
+
+
+def survey(snapshot: Snapshot, settings: DecideSettings) -> Fleet:
+    """Index the snapshot."""
+    groups = {group.id: group for group in snapshot.groups}
+    owners = {i.provider_id: (group, i) for group in groups.values() for i in group.instances if i.provider_id}
+    group_of: dict[str, str] = {}
+    instance_of: dict[str, Instance] = {}
+    members: dict[str, list[Node]] = {id_: [] for id_ in groups}
+    staying: list[Node] = []
+    registered: set[str] = set()
+    for node in sorted(snapshot.cluster.nodes, key=lambda n: n.name):
+        owner = owners.get(node.provider_id) if node.provider_id else None
+        if owner is None:
+            staying.append(node)
+            continue
+        group, instance = owner
+        registered.add(instance.id)
+        if instance.state is InstanceState.TERMINATING:
+            continue
+        staying.append(node)
+        group_of[node.name] = group.id
+        instance_of[node.name] = instance
+        members[group.id].append(node)
+    daemons = Daemons(snapshot.cluster.daemon_sets)
+    return Fleet(
+        snapshot=snapshot,
+        settings=settings,
+        daemons=daemons,
+        nodes=tuple(staying),
+        groups=groups,
+        group_of=group_of,
+        instance_of=instance_of,
+        members={id_: tuple(nodes) for id_, nodes in members.items()},
+        starting={
+            group.id: tuple(
+                i for i in group.instances if i.state is not InstanceState.TERMINATING and i.id not in registered
+            )
+            for group in groups.values()
+        },
+        bound=_bound(snapshot.cluster.pods, {node.name for node in staying}),
+        rooms={
+            id_: _promise(group, members[id_]) - daemons.overhead(group.labels, group.taints)
+            for id_, group in groups.items()
+        },
+        whole=not any(cloud.faults for cloud in snapshot.clouds),
+    )
+
+
+def _bound(pods: Iterable[Pod], nodes: set[str]) -> dict[str, tuple[Pod, ...]]:
+    """Pods by node. A pod that preemption nominated to a node that is there counts as on it."""
+    bound: dict[str, list[Pod]] = {}
+    for pod in pods:
+        if pod.finished:
+            continue
+        name = pod.node_name or (pod.nominated_node if nominated(pod, nodes) else "")
+        if name:
+            bound.setdefault(name, []).append(pod)
+    return {name: tuple(there) for name, there in bound.items()}
+
+
+def nominated(pod: Pod, nodes: set[str]) -> bool:
+    """Whether the scheduler is making room for the pod on one of these nodes."""
+    return pod.nominated_node in nodes and waits(pod) and pod.claim is None
+
+
+def _promise(group: NodeGroup, members: list[Node]) -> Resources:
+    """What a node of the group will offer: as its nodes that are up show, else as the provider says."""
+    seen: Resources | None = None
+    for node in members:
+        if node.ready and all(node.allocatable[device] > 0 for device in group.devices):
+            seen = node.allocatable if seen is None else seen.max(node.allocatable)
+    return group.allocatable if seen is None else seen

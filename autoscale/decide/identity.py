@@ -1,0 +1,56 @@
+"""What a plan rests on, as a fingerprint, and its name."""
+
+from __future__ import annotations
+
+import hashlib
+from typing import TYPE_CHECKING
+
+from autoscale.demand.pending import waits
+
+if TYPE_CHECKING:
+    from collections.abc import Iterable
+
+    from autoscale.model.snapshot import Snapshot
+    from autoscale.model.workload import PodShape
+
+
+def fingerprint(snapshot: Snapshot) -> str:
+    """A hash of the facts: pods that wait, with what they ask for and claim; nodes; groups, targets, limits, prices."""
+    shapes: dict[int, str] = {}
+
+    def shape_text(shape: PodShape) -> str:
+        known = shapes.get(id(shape))
+        if known is None:
+            known = shapes[id(shape)] = repr(shape)
+        return known
+
+    lines = [
+        f"pod {pod.uid} {shape_text(pod.shape)} {pod.claim.slot if pod.claim else ''}"
+        for pod in snapshot.cluster.pods
+        if waits(pod)
+    ]
+    lines += [
+        f"node {node.name} {node.allocatable!r} {node.unschedulable} "
+        f"{(node.reservation.slot, node.reservation.phase) if node.reservation else ''}"
+        for node in snapshot.cluster.nodes
+    ]
+    lines += [
+        f"group {g.id} {g.target_nodes} {g.min_nodes} {g.max_nodes} {g.offering.key} {g.offering.price_microusd_per_hour}"
+        for g in snapshot.groups
+    ]
+    return _hash(sorted(lines), 16)
+
+
+def name_plan(facts: str, content: Iterable[object], taken: Iterable[str]) -> str:
+    """A plan's id: seven hex digits of its facts and content, none that a slot in use starts with."""
+    slots = tuple(taken)
+    text = [facts, *(repr(item) for item in content)]
+    name = _hash(text, 7)
+    while any(slot.startswith(name) for slot in slots):
+        text.append("again")
+        name = _hash(text, 7)
+    return name
+
+
+def _hash(lines: Iterable[str], digits: int) -> str:
+    return hashlib.sha256("\n".join(lines).encode()).hexdigest()[:digits]

@@ -1,0 +1,204 @@
+"""The loop. One tick is `observe -> decide -> act -> remember`; `run` ticks when something changed, until it is stopped."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import TYPE_CHECKING, Protocol
+
+from autoscale.act import act, remember
+from autoscale.batch import Batch
+from autoscale.decide import decide
+from autoscale.demand.pending import waits
+from autoscale.model.plan import Announce, Plan, Receipt
+from autoscale.model.settings import DecideSettings, LoopSettings
+from autoscale.model.snapshot import Ledger, Snapshot
+from autoscale.observe.snapshot import observe
+from autoscale.ports import Cluster
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autoscale.model.snapshot import CloudView
+    from autoscale.ports import Clock, Policy, Provider, Solver
+
+Burst = Callable[[frozenset[str]], frozenset[str]]
+"""Given the uids of the pods that wait for a plan, those that are to wait on, because their burst is not over."""
+
+_SLICE_S = 0.5  # how long a wait may go on after the engine was told to stop
+
+
+class WatchedCluster(Cluster, Protocol):
+    """A cluster that says when something changed."""
+
+    @property
+    def generation(self) -> int:
+        """Grows with every change by others that matters."""
+        ...
+
+    def wait_for_change(self, generation: int, timeout_s: float) -> bool:
+        """Wait until the generation is another, at most so long; whether it is."""
+        ...
+
+
+class Stop(Protocol):
+    """What ends the loop; `threading.Event` is one."""
+
+    def is_set(self) -> bool:
+        """Whether to end."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Turn:
+    """One tick, looked back on. `ledger` is what the next one starts from."""
+
+    snapshot: Snapshot
+    plan: Plan
+    receipts: tuple[Receipt, ...]
+    ledger: Ledger
+    seconds: float = 0.0
+    dry_run: bool = False
+
+    @property
+    def busy(self) -> bool:
+        """Whether nodes or pods are on their way, so that the next look should come soon."""
+        return bool(
+            changes(self.plan)
+            or self.plan.starting
+            or any(p.claim for p in self.snapshot.cluster.pods if not p.node_name)
+        )
+
+
+class Witness(Protocol):
+    """Who is told what happened: logs and metrics."""
+
+    def turn(self, turn: Turn) -> None:
+        """A tick came to its end."""
+        ...
+
+    def failed(self, error: Exception) -> None:
+        """A tick did not; the next one tries again."""
+        ...
+
+
+class Nobody:
+    """A witness that looks away."""
+
+    def turn(self, turn: Turn) -> None:
+        """Nothing."""
+
+    def failed(self, error: Exception) -> None:
+        """Nothing."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Engine:
+    """All that a tick works with. With `dry_run` nothing is ever written."""
+
+    cluster: WatchedCluster
+    providers: Sequence[Provider]
+    policies: Sequence[Policy]
+    solver: Solver
+    clock: Clock
+    settings: DecideSettings = field(default_factory=DecideSettings)
+    rhythm: LoopSettings = field(default_factory=LoopSettings)
+    witness: Witness = field(default_factory=Nobody)
+    dry_run: bool = False
+    threads: int = 16
+
+
+def changes(plan: Plan) -> bool:
+    """Whether the plan does anything to cluster or clouds; an Event changes nothing."""
+    return any(not isinstance(action, Announce) for action in plan.actions)
+
+
+def tick(
+    engine: Engine, ledger: Ledger, clouds: Sequence[CloudView] | None = None, burst: Burst = lambda _: frozenset()
+) -> Turn:
+    """One turn of the loop. With `clouds` read a moment ago, they are read again before anything is done.
+
+    `burst` says which of the pods that wait are not to be planned yet. Raises ClusterError when the cluster can't be read.
+    """
+    started = engine.clock.monotonic_s()
+    cluster, providers, clock = engine.cluster, engine.providers, engine.clock
+    snapshot, settings = _settled(observe(cluster, providers, ledger, clock, clouds=clouds), burst, engine.settings)
+    plan = decide(snapshot, engine.policies, engine.solver, settings)
+    if clouds is not None and changes(plan):
+        snapshot, settings = _settled(observe(cluster, providers, ledger, clock), burst, engine.settings)
+        plan = decide(snapshot, engine.policies, engine.solver, settings)
+    receipts = () if engine.dry_run else act(plan, snapshot, cluster, providers, clock, threads=engine.threads)
+    after = remember(ledger, plan, receipts, snapshot, settings=engine.settings, now_s=clock.now_s())
+    turn = Turn(snapshot, plan, receipts, after, clock.monotonic_s() - started, engine.dry_run)
+    engine.witness.turn(turn)
+    return turn
+
+
+def run(engine: Engine, stop: Stop, *, once: bool = False) -> Ledger:
+    """Tick until told to stop, or once. With `once`, errors are the caller's; else they are told and tried again."""
+    ledger = Ledger()
+    if once:
+        return tick(engine, ledger).ledger
+    rhythm, clock = engine.rhythm, engine.clock
+    batch = Batch(rhythm.quiet_s, rhythm.batch_max_s)
+    clouds: Sequence[CloudView] | None = None
+    read_s = 0.0
+    over = True
+    while not stop.is_set():
+        seen = engine.cluster.generation
+        now = clock.monotonic_s()
+        if now - read_s >= rhythm.cloud_read_s:
+            clouds = None
+        busy, rest_s = True, rhythm.joining_s
+        try:
+            turn = tick(engine, ledger, clouds, partial(batch.hold_back, now_s=now, over=over))
+        except Exception as error:  # noqa: BLE001 - whatever is wrong with one tick, the next may be right
+            engine.witness.failed(error)
+            clouds = None
+        else:
+            ledger, busy = turn.ledger, turn.busy
+            if clouds is None or turn.snapshot.clouds is not clouds:
+                read_s = now
+            clouds = None if busy else turn.snapshot.clouds
+            rest_s = rhythm.joining_s if busy else rhythm.cloud_read_s
+        over = _rest(engine, stop, seen, min(rest_s, batch.left_s(clock.monotonic_s())), busy=busy)
+    return ledger
+
+
+def _settled(snapshot: Snapshot, burst: Burst, settings: DecideSettings) -> tuple[Snapshot, DecideSettings]:
+    """The snapshot without the pods of a burst that goes on. Meanwhile no node is idle: they may be about to use it."""
+    pods = snapshot.cluster.pods
+    held = burst(frozenset(pod.uid for pod in pods if waits(pod) and pod.claim is None))
+    if not held:
+        return snapshot, settings
+    kept = tuple(pod for pod in pods if pod.uid not in held)
+    return replace(snapshot, cluster=replace(snapshot.cluster, pods=kept)), replace(settings, idle_after_s=None)
+
+
+def _rest(engine: Engine, stop: Stop, seen: int, rest_s: float, *, busy: bool) -> bool:
+    """Wait for a change, at most so long; whether a burst that began meanwhile is over.
+
+    While nodes are on their way, a change is looked at soon. Else the whole burst is waited for.
+    """
+    rhythm, clock = engine.rhythm, engine.clock
+    if not _changed(engine, stop, seen, rest_s):
+        return False
+    if busy:
+        clock.sleep(rhythm.coalesce_s)
+        return False
+    latest = clock.monotonic_s() + rhythm.batch_max_s
+    while not stop.is_set() and (left := latest - clock.monotonic_s()) > 0:
+        seen = engine.cluster.generation
+        if not _changed(engine, stop, seen, min(rhythm.quiet_s, left)):
+            break
+    return True
+
+
+def _changed(engine: Engine, stop: Stop, seen: int, timeout_s: float) -> bool:
+    """Whether the cluster changes within the time; a stop ends the wait."""
+    until = engine.clock.monotonic_s() + timeout_s
+    while not stop.is_set() and (left := until - engine.clock.monotonic_s()) > 0:
+        if engine.cluster.wait_for_change(seen, min(left, _SLICE_S)):
+            return True
+    return False

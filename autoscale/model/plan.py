@@ -1,0 +1,157 @@
+"""What is to be done, why, and what came of it."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autoscale.model.problem import Binding
+    from autoscale.model.supply import Fault
+    from autoscale.model.workload import Reason
+
+
+@dataclass(frozen=True, slots=True)
+class ClaimPods:
+    """Write onto the pods (uid, namespace/name) that slot `slot` of `group` is meant for them. Before any resize."""
+
+    slot: str
+    group: str
+    pods: tuple[tuple[str, str], ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Unclaim:
+    """Take the claim off pods whose node is not coming or was lost."""
+
+    slot: str
+    pods: tuple[tuple[str, str], ...]
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Resize:
+    """Set a group's target, absolute. `slots` are the slots it is for."""
+
+    group: str
+    current_nodes: int
+    target_nodes: int
+    slots: tuple[str, ...]
+    reasons: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Assign:
+    """Give a node that has joined an open slot (an annotation on the node)."""
+
+    node: str
+    slot: str
+
+
+@dataclass(frozen=True, slots=True)
+class Hold:
+    """Taint the node for its slot, and let the slot's pods tolerate it. `tainted`: the taint is there already."""
+
+    node: str
+    slot: str
+    pods: tuple[tuple[str, str], ...]
+    tainted: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """Take the slot's taint off the node: its pods are bound, gone, or took too long."""
+
+    node: str
+    slot: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class RemoveNode:
+    """Cordon the node, then remove its instance and lower the group's target in one call.
+
+    `node` is empty for an instance that never became a node.
+    """
+
+    group: str
+    node: str
+    instance: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Announce:
+    """An Event about a pod. `event` is `TriggeredScaleUp` or `NotTriggerScaleUp`."""
+
+    uid: str
+    pod: str
+    event: str
+    text: str
+
+
+Action = ClaimPods | Unclaim | Resize | Assign | Hold | Release | RemoveNode | Announce
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedNode:
+    """`count` nodes of `group`, each holding the same number of pods of each class.
+
+    `home` is `new`, `joining` or `existing`. `pods` are (class key, how many, resources text); `gpus_used` of `gpus`.
+    """
+
+    group: str
+    home: str
+    count: int
+    pods: tuple[tuple[str, int], ...]
+    used: tuple[tuple[str, int, int], ...]  # resource, used, allocatable
+
+
+@dataclass(frozen=True, slots=True)
+class Unmet:
+    """Pods of one class that stay pending, with reasons grouped over node groups, nearest miss first."""
+
+    class_key: str
+    pods: tuple[str, ...]
+    reasons: tuple[Reason, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """What `run` would do now, in order, and the proof that comes with it.
+
+    `id` is a hash of what the plan does and rests on. `fingerprint` covers the facts it rests on: pods waiting, nodes,
+    groups and their targets, prices. Money is micro-US$ per hour; cost and bound are of what is newly bought.
+    What the ledger is to remember of the moment: `idle` and `ready` are names of nodes, `starting` ids of instances that
+    are no node yet, `faults` what keeps groups from delivering, said for the first time.
+    """
+
+    id: str
+    made_at_s: int
+    fingerprint: str
+    actions: tuple[Action, ...]
+    packing: tuple[PlannedNode, ...] = ()
+    unmet: tuple[Unmet, ...] = ()
+    notes: tuple[Reason, ...] = ()
+    bindings: tuple[Binding, ...] = ()
+    cost_microusd_per_hour: int = 0
+    bound_microusd_per_hour: int = 0
+    fleet_before_microusd_per_hour: int = 0
+    pending_pods: int = 0
+    pending_classes: int = 0
+    oldest_pending_s: int = 0
+    method: str = ""
+    idle: tuple[str, ...] = ()
+    ready: tuple[str, ...] = ()
+    starting: tuple[str, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Receipt:
+    """What became of an action: `done`, `refused` by the other side (see `fault` or `text`), or `skipped` as moot."""
+
+    action: Action
+    outcome: str
+    text: str = ""
+    fault: Fault | None = None

@@ -1,0 +1,50 @@
+"""The numbers that `decide` is given beside the snapshot. Units are in the names; every default has its reason."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class DecideSettings:
+    """Knobs of the decision.
+
+    node_cost_microusd_per_hour: what a node costs beside its price (agents, licences, daemons).
+    provision_timeout_s: a slot whose node has not registered by then is given up (Cluster Autoscaler's 15 min).
+    hold_timeout_s: a node's taint comes off after this even if not all its pods are bound.
+    daemon_timeout_s: how long a joined node waits for its DaemonSet pods before it is held without them.
+    target_memory_s: how long a target we asked for outweighs a lower one that the cloud still shows.
+    idle_after_s: a node of ours without work for this long is removed; None never. Policies may lengthen it per group.
+    backoff_first_s, backoff_max_s: how long an offering that failed is left alone, doubling.
+    gpu_pods_only: leave pods that ask for no device (an extended resource) to others.
+    announce_again_s: the same Event about the same pod is not repeated within this.
+    """
+
+    cluster: str = "cluster"
+    node_cost_microusd_per_hour: int = 0
+    provision_timeout_s: int = 900
+    hold_timeout_s: int = 120
+    daemon_timeout_s: int = 60
+    target_memory_s: int = 60
+    idle_after_s: int | None = 300
+    backoff_first_s: int = 180
+    backoff_max_s: int = 1800
+    announce_again_s: int = 300
+    gpu_pods_only: bool = False
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class LoopSettings:
+    """Rhythm of the loop.
+
+    quiet_s, batch_max_s: a burst of changes is decided on once it has been quiet this long, at the latest after that.
+    joining_s: how often to look while nodes are on their way. coalesce_s: how long to let changes add up then, before a
+    look: a node that joins must be held for its pods before its devices come.
+    cloud_read_s: an idle engine reads the clouds this often; a decision that does anything always rests on a fresh read.
+    """
+
+    quiet_s: float = 1.0
+    batch_max_s: float = 10.0
+    joining_s: float = 3.0
+    coalesce_s: float = 0.2
+    cloud_read_s: float = 60.0

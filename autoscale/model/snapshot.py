@@ -1,0 +1,77 @@
+"""All that was observed, at one moment, and what the engine remembers. Immutable."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
+
+from autoscale.model.frozen import empty
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autoscale.model.supply import Fault, Node, NodeGroup, SkippedGroup
+    from autoscale.model.workload import DaemonSet, Pod
+
+
+@dataclass(frozen=True, slots=True)
+class ClusterView:
+    """The cluster: finished pods are left out, DaemonSet and static pods are in."""
+
+    nodes: tuple[Node, ...] = ()
+    pods: tuple[Pod, ...] = ()
+    daemon_sets: tuple[DaemonSet, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class CloudView:
+    """One provider's groups. `faults` are those of the provider as a whole; with any, its groups may be missing."""
+
+    provider: str
+    groups: tuple[NodeGroup, ...] = ()
+    skipped: tuple[SkippedGroup, ...] = ()
+    faults: tuple[Fault, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Backoff:
+    """An offering or group not to buy from until `until_s`; `failures` in a row decide how long."""
+
+    fault: Fault
+    until_s: int
+    failures: int = 1
+
+
+@dataclass(frozen=True, slots=True)
+class Ledger:
+    """The engine's only memory between ticks; rebuilt from cluster and cloud after a crash (worst case: asked again).
+
+    `backoffs`: group id -> Backoff. `targets`: group id -> the target we last asked for, kept until the cloud shows it.
+    `grown_at_s`, `shrunk_at_s`: group id -> when. `idle_since_s`: node name -> when it was first seen without work.
+    `announced`: `uid/event/hash of the text` -> when, so that an Event is not repeated. `ready_since_s`: node name -> when it was
+    first seen with its devices; `starting_since_s`: instance id -> when it was first seen without a node.
+    """
+
+    backoffs: Mapping[str, Backoff] = field(default_factory=empty)
+    targets: Mapping[str, int] = field(default_factory=empty)
+    grown_at_s: Mapping[str, int] = field(default_factory=empty)
+    shrunk_at_s: Mapping[str, int] = field(default_factory=empty)
+    idle_since_s: Mapping[str, int] = field(default_factory=empty)
+    announced: Mapping[str, int] = field(default_factory=empty)
+    ready_since_s: Mapping[str, int] = field(default_factory=empty)
+    starting_since_s: Mapping[str, int] = field(default_factory=empty)
+
+
+@dataclass(frozen=True, slots=True)
+class Snapshot:
+    """What `decide` sees. `now_s` is the only time it knows, in whole seconds since the epoch."""
+
+    now_s: int
+    cluster: ClusterView
+    clouds: tuple[CloudView, ...]
+    ledger: Ledger = field(default_factory=Ledger)
+
+    @property
+    def groups(self) -> tuple[NodeGroup, ...]:
+        """All groups of all clouds, sorted by id."""
+        return tuple(sorted((g for c in self.clouds for g in c.groups), key=lambda g: g.id))

@@ -1,0 +1,160 @@
+"""What can be had: instance types, offerings, node groups, instances, nodes, and what went wrong with them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from autoscale.model.frozen import empty
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from autoscale.model.resources import Resources
+    from autoscale.model.workload import Reason, Taint
+
+
+class CapacityType(StrEnum):
+    """How a machine is paid for."""
+
+    ON_DEMAND = "on-demand"
+    SPOT = "spot"
+    RESERVED = "reserved"
+
+
+@dataclass(frozen=True, slots=True)
+class InstanceType:
+    """A machine. `allocatable` is what pods may use (kubelet and system share already off), devices included.
+
+    `labels` are those that the instance type alone decides (well-known labels, GPU operator's, Karpenter's).
+    `devices` names the extended resources it promises, such as `nvidia.com/gpu`.
+    """
+
+    name: str
+    capacity: Resources
+    allocatable: Resources
+    labels: Mapping[str, str] = field(default_factory=empty, hash=False)
+    devices: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Offering:
+    """An instance type in a zone, paid in one way. `zone` is empty when the group may land in several."""
+
+    instance_type: str
+    zone: str
+    capacity_type: CapacityType
+    price_microusd_per_hour: int
+
+    @property
+    def key(self) -> str:
+        """`type/zone/capacity-type`: what stock-outs and limits are remembered by."""
+        return f"{self.instance_type}/{self.zone or '*'}/{self.capacity_type}"
+
+
+class FaultKind(StrEnum):
+    """What kind of no a cloud said."""
+
+    NO_CAPACITY = "no-capacity"
+    QUOTA = "quota"
+    THROTTLED = "throttled"
+    NOT_FOUND = "not-found"
+    DENIED = "denied"
+    BAD_TEMPLATE = "bad-template"
+    UNKNOWN_TYPE = "unknown-type"
+    OTHER = "other"
+
+
+@dataclass(frozen=True, slots=True)
+class Fault:
+    """A cloud's no, as data. `group` is a group's id, or empty when the whole provider is meant."""
+
+    group: str
+    kind: FaultKind
+    code: str
+    message: str
+    at_s: int
+    offering: str = ""
+
+
+class InstanceState(StrEnum):
+    """Where an instance is in its life. Anything on its way out is TERMINATING."""
+
+    PENDING = "pending"
+    RUNNING = "running"
+    TERMINATING = "terminating"
+
+
+@dataclass(frozen=True, slots=True)
+class Instance:
+    """One machine of a group, as the cloud says. `provider_id` equals the Node's `spec.providerID`."""
+
+    id: str
+    provider_id: str
+    state: InstanceState
+    zone: str = ""
+    instance_type: str = ""
+    protected: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class NodeGroup:
+    """One cloud instance group: one offering, a target size.
+
+    `allocatable`, `labels` and `taints` are what a node of it will have once it is up (scale from zero included),
+    before DaemonSets. `devices` are the extended resources that must be allocatable before a node counts as ready.
+    `catalogued` marks a group that exists only in the bundled catalogue (offline plans): it can't be resized.
+    `notes` are what a person should know of how the provider modelled it, such as a price that is a guess,
+    without the group's name.
+    """
+
+    id: str
+    provider: str
+    name: str
+    offering: Offering
+    allocatable: Resources
+    labels: Mapping[str, str] = field(default_factory=empty, hash=False)
+    taints: tuple[Taint, ...] = ()
+    devices: tuple[str, ...] = ()
+    min_nodes: int = 0
+    max_nodes: int = 1000
+    target_nodes: int = 0
+    instances: tuple[Instance, ...] = ()
+    faults: tuple[Fault, ...] = ()
+    catalogued: bool = False
+    notes: tuple[Reason, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeReservation:
+    """What a node's annotations say: the slot it was given and how far the reservation has come."""
+
+    slot: str
+    phase: str  # assigned | held | released
+    since_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Node:
+    """A node as observed. `allocatable` is what the kubelet reports now, so devices may still be missing."""
+
+    name: str
+    provider_id: str
+    allocatable: Resources
+    labels: Mapping[str, str] = field(default_factory=empty, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=empty, hash=False)
+    taints: tuple[Taint, ...] = ()
+    unschedulable: bool = False
+    ready: bool = True
+    deleting: bool = False
+    created_at_s: int = 0
+    reservation: NodeReservation | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class SkippedGroup:
+    """A group that the provider found and could not model, and why."""
+
+    id: str
+    reason: Reason

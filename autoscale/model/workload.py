@@ -1,0 +1,173 @@
+"""What asks for room: pods, and the classes of pods that the scheduler can't tell apart."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import TYPE_CHECKING
+
+from autoscale.model.frozen import empty
+from autoscale.model.resources import Resources
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+@dataclass(frozen=True, slots=True)
+class Requirement:
+    """One expression of a node selector term. `operator` is In, NotIn, Exists, DoesNotExist, Gt or Lt."""
+
+    key: str
+    operator: str
+    values: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class NodeSelectorTerm:
+    """Expressions on labels, and on fields (`metadata.name`), all of which must hold. An empty term matches nothing."""
+
+    expressions: tuple[Requirement, ...] = ()
+    fields: tuple[Requirement, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Taint:
+    """A node's taint. `effect` is NoSchedule, PreferNoSchedule or NoExecute."""
+
+    key: str
+    value: str = ""
+    effect: str = "NoSchedule"
+
+
+@dataclass(frozen=True, slots=True)
+class Toleration:
+    """A pod's toleration. Empty `key` with Exists tolerates all; empty `effect` means every effect."""
+
+    key: str = ""
+    operator: str = "Equal"
+    value: str = ""
+    effect: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class PodShape:
+    """What the scheduler looks at in a pod, shared by all pods of one template.
+
+    `node_affinity` is an OR of terms, None when there is none. `unmodelled` names the rules in the pod's spec that the
+    planner does not know yet; such a pod is reported, never silently planned.
+    """
+
+    requests: Resources
+    node_selector: tuple[tuple[str, str], ...] = ()
+    node_affinity: tuple[NodeSelectorTerm, ...] | None = None
+    tolerations: tuple[Toleration, ...] = ()
+    priority: int = 0
+    scheduler_name: str = "default-scheduler"
+    unmodelled: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What a pod's annotations say of the node bought for it (see ARCHITECTURE.md, reservation)."""
+
+    slot: str
+    group: str
+    claimed_at_s: int
+
+
+@dataclass(frozen=True, slots=True)
+class Pod:
+    """A pod as observed. `node_name` is empty until it is bound; `owner` is `Kind/name` of its controller or empty."""
+
+    uid: str
+    namespace: str
+    name: str
+    shape: PodShape
+    labels: Mapping[str, str] = field(default_factory=empty, hash=False)
+    annotations: Mapping[str, str] = field(default_factory=empty, hash=False)
+    owner: str = ""
+    node_name: str = ""
+    phase: str = "Pending"
+    created_at_s: int = 0
+    deleting: bool = False
+    gated: bool = False
+    mirror: bool = False
+    nominated_node: str = ""
+    tolerated_slots: tuple[str, ...] = ()
+    claim: Claim | None = None
+
+    @property
+    def ref(self) -> str:
+        """`namespace/name`."""
+        return f"{self.namespace}/{self.name}"
+
+    @property
+    def daemon(self) -> bool:
+        """Whether a DaemonSet made it."""
+        return self.owner.startswith("DaemonSet/")
+
+    @property
+    def finished(self) -> bool:
+        """Whether it holds no resources any more."""
+        return self.phase in ("Succeeded", "Failed")
+
+
+@dataclass(frozen=True, slots=True)
+class DaemonSet:
+    """A DaemonSet: one pod of `shape` on each node that it fits."""
+
+    namespace: str
+    name: str
+    shape: PodShape
+
+
+@dataclass(frozen=True, slots=True)
+class DemandClass:
+    """Pods that the scheduler can't tell apart. `pods` are sorted by (created, namespace, name, uid)."""
+
+    key: str
+    namespace: str
+    labels: Mapping[str, str]
+    shape: PodShape
+    pods: tuple[Pod, ...]
+
+    @property
+    def count(self) -> int:
+        """Number of pods."""
+        return len(self.pods)
+
+
+class Code(StrEnum):
+    """Stable codes of reasons; `docs/reasons.md` lists them."""
+
+    INSUFFICIENT = "InsufficientResource"
+    NODE_SELECTOR = "NodeSelectorMismatch"
+    NODE_AFFINITY = "NodeAffinityMismatch"
+    TAINT = "UntoleratedTaint"
+    UNMODELLED = "UnmodelledRule"
+    NO_GROUP = "NoNodeGroup"
+    LIMIT = "LimitReached"
+    POLICY = "PolicyHolds"
+    BACKOFF = "OfferingInBackOff"
+    STARTING = "NodeStarting"
+    FITS_EXISTING = "FitsExistingNode"
+    COST = "CheapestFleet"
+    IDLE = "NodeIdle"
+    FAULT = "CloudFault"
+    TIMEOUT = "NodeNeverCame"
+
+
+@dataclass(frozen=True, slots=True)
+class Reason:
+    """Why. `text` is a sentence with numbers for a person; `source` names the rule or module that says it."""
+
+    code: Code
+    text: str
+    source: str = "autoscale"
+    hint: str = ""
+
+
+__all__ = [
+    "Claim", "Code", "DaemonSet", "DemandClass", "NodeSelectorTerm", "Pod", "PodShape", "Reason",
+    "Requirement", "Resources", "Taint", "Toleration",
+]  # fmt: skip

@@ -1,0 +1,151 @@
+"""The seams: what the engine needs from a cloud, a rule, a cluster and a clock. All synchronous."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Protocol
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autoscale.model.plan import Plan
+    from autoscale.model.problem import Problem, Solution
+    from autoscale.model.snapshot import CloudView, ClusterView, Snapshot
+    from autoscale.model.workload import DemandClass
+
+
+class Provider(Protocol):
+    """One cloud's instance groups."""
+
+    @property
+    def name(self) -> str:
+        """Entry point name, such as `aws`."""
+        ...
+
+    def observe(self) -> CloudView:
+        """One consistent read of all groups. Never raises for a fault of the cloud: faults are in the view."""
+        ...
+
+    def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:
+        """Set the group's target. Absolute, so a retry is harmless. Raises ProviderError."""
+        ...
+
+    def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
+        """Terminate these instances and lower the target by as many. Gone already counts as done. Raises ProviderError."""
+        ...
+
+
+class Policy(Protocol):
+    """A pure rule, asked twice a tick."""
+
+    @property
+    def name(self) -> str:
+        """Entry point name, such as `spot-mix`."""
+        ...
+
+    def shape(self, problem: Problem, question: Question, snapshot: Snapshot) -> Problem:
+        """Before solving: add rules, bounds, prices, penalties."""
+        ...
+
+    def review(self, plan: Plan, snapshot: Snapshot) -> Plan:
+        """After: cap, hold or veto actions, each with a Reason in the plan's notes."""
+        ...
+
+
+class Question(Protocol):
+    """What the indexes of a Problem stand for: `classes[c]` for `problem.demands[c]`, `homes[o]` for supplies."""
+
+    @property
+    def classes(self) -> Sequence[DemandClass]:
+        """Demand classes, in the order of `Problem.demands`."""
+        ...
+
+    @property
+    def homes(self) -> Sequence[Home]:
+        """Where pods may go, in the order of `Problem.supplies`."""
+        ...
+
+
+class Home(Protocol):
+    """A place for pods: nodes to buy from a group (`new`), nodes on their way (`joining`), nodes there (`existing`)."""
+
+    @property
+    def kind(self) -> str:
+        """`new`, `joining` or `existing`."""
+        ...
+
+    @property
+    def group(self) -> str:
+        """Id of the group, empty for a node that belongs to none."""
+        ...
+
+    @property
+    def node(self) -> str:
+        """Name of the node or slot when there is exactly one."""
+        ...
+
+
+class Cluster(Protocol):
+    """Kubernetes, as far as the engine needs it. Pods are named (uid, namespace/name); a uid that changed is NotFound.
+
+    Every call raises Conflict, NotFound or Unreachable (all ClusterError).
+    """
+
+    def observe(self) -> ClusterView:
+        """All nodes, pods and DaemonSets, our own writes included."""
+        ...
+
+    def claim(self, pod: tuple[str, str], *, slot: str, group: str, at_s: int) -> None:
+        """Write the claim's annotations onto an unbound pod."""
+        ...
+
+    def unclaim(self, pod: tuple[str, str], *, slot: str) -> None:
+        """Take the claim off, if it is still this slot's."""
+        ...
+
+    def assign(self, node: str, *, slot: str, at_s: int) -> None:
+        """Write onto the node which slot it was given."""
+        ...
+
+    def hold(self, node: str, *, slot: str, at_s: int) -> None:
+        """Taint the node for the slot."""
+        ...
+
+    def tolerate(self, pod: tuple[str, str], *, slot: str) -> None:
+        """Let the pod onto the node held for the slot."""
+        ...
+
+    def release(self, node: str, *, slot: str, at_s: int) -> None:
+        """Take the slot's taint off the node."""
+        ...
+
+    def cordon(self, node: str, *, on: bool) -> None:
+        """Close the node to new pods, or open it again."""
+        ...
+
+    def announce(self, pod: tuple[str, str], *, event: str, text: str) -> None:
+        """Have an Event about the pod written, soon. Best effort: never raises, and does not wait."""
+        ...
+
+
+class Clock(Protocol):
+    """Time, so that tests and simulations can own it."""
+
+    def now_s(self) -> int:
+        """Whole seconds since the epoch."""
+        ...
+
+    def monotonic_s(self) -> float:
+        """Seconds that only ever grow."""
+        ...
+
+    def sleep(self, seconds: float) -> None:
+        """Wait."""
+        ...
+
+
+class Solver(Protocol):
+    """Answers a Problem; `autoscale.solve` does it within a time limit that wiring fixes."""
+
+    def __call__(self, problem: Problem) -> Solution:
+        """A complete, verified answer with its bound."""
+        ...
