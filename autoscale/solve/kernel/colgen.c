@@ -1,0 +1,329 @@
+/* Column generation: the master's linear program over all patterns, without writing them down.
+
+   Duals y of the master price every bin's best pattern (price.c); patterns worth more than their bin costs join the
+   master until there are none (Gilmore and Gomory 1961). The bound needs no convergence. For the duals y of demand,
+   s <= 0 of rules and other rows, and any theta >= 1 such that every bin b without limit has
+
+       best_b <= theta (price_b - rows_b.s)          best_b: proven bound on the value of b's patterns
+
+   (y / theta, s) with a dual m_b = max(0, best_b / theta - (price_b - rows_b.s)) for each bin with a limit is feasible
+   for the dual of the master, so   y.d / theta + s.rhs - sum_b limit_b m_b   bounds every answer from below
+   (Farley 1990, kept to the demand rows, since rows <= do not scale).
+
+   When rules weigh pods, that scaling does not hold either. Then: a bin's pattern with reduced cost -e is worth e per
+   node too much, and a plan no dearer than the best known has at most best / price_b such nodes, so
+
+       y.d + s.rhs - best * max_b (e_b / price_b)
+
+   bounds every plan that is no dearer than the best known. */
+#include "core.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+
+enum { MANY_CLASSES = 200, HASTE = 2 };
+
+void column_of(Solver *s, Lp *lp, int pattern, const int *row_of, int rule_row)
+{
+    const Instance *in = s->in;
+    const Pattern *q = &s->pool.at[pattern];
+    int rows[q->length + in->K + 1], n = 0;
+    double coefs[q->length + in->K + 1];
+    for (int e = 0; e < q->length; e++) {
+        int c = s->pool.class_of[q->begin + e];
+        rows[n] = row_of ? row_of[c] : c;
+        coefs[n++] = s->pool.count_of[q->begin + e];
+    }
+    if (in->rule_pod)
+        for (int k = 0; k < in->K; k++) {
+            double sum = pattern_rule(s, pattern, k) - in->rule_node[(size_t)k * in->B + q->bin];
+            if (sum != 0.0) {
+                rows[n] = rule_row + k;
+                coefs[n++] = sum;
+            }
+        }
+    lp_column(lp, pattern, q->bin, in->price[q->bin], rows, coefs, n);
+}
+
+void root_add(Solver *s, int pattern)
+{
+    if (pattern >= s->in_root_room) {
+        int room = 2 * pattern + 1024;
+        s->in_root = realloc(s->in_root, room);
+        memset(s->in_root + s->in_root_room, 0, room - s->in_root_room);
+        s->in_root_room = room;
+    }
+    if (s->in_root[pattern])
+        return;
+    s->in_root[pattern] = 1;
+    column_of(s, &s->root, pattern, NULL, s->in->C);
+}
+
+/* Rows: classes, rules, limits. */
+void root_build(Solver *s)
+{
+    const Instance *in = s->in;
+    int m = in->C + in->K, entries = 0;
+    s->root.deadline = s->sub.deadline = s->deadline;
+    for (int b = 0; b < in->B; b++)
+        s->root_limit_row[b] = in->limit[b] >= 0 ? m++ : -1;
+    Lp *lp = &s->root;
+    lp_rows(lp, m, in->B);
+    for (int c = 0; c < in->C; c++)
+        lp_row(lp, c, in->whole[c] ? 'E' : 'G', in->demand[c], in->penalty[c]);
+    for (int k = 0; k < in->K; k++)
+        lp_row(lp, in->C + k, 'L', in->rule_limit[k], s->fine);
+    lp_bin_rows(lp, in->B * (in->K + 1));
+    for (int b = 0; b < in->B; b++) {
+        lp->bin_begin[b] = entries;
+        for (int k = 0; k < in->K; k++)
+            if (in->rule_node[(size_t)k * in->B + b] != 0.0) {
+                lp->bin_row[entries] = in->C + k;
+                lp->bin_coef[entries++] = in->rule_node[(size_t)k * in->B + b];
+            }
+        if (s->root_limit_row[b] >= 0) {
+            lp_row(lp, s->root_limit_row[b], 'L', in->limit[b], s->fine);
+            lp->bin_row[entries] = s->root_limit_row[b];
+            lp->bin_coef[entries++] = 1.0;
+        }
+    }
+    lp->bin_begin[in->B] = s->base_entries = entries;
+    s->base_rows = m;
+    for (int c = 0; c < in->C; c++) { /* one column a class: many of it alone, where that is cheapest */
+        int best = -1;
+        double least = 1e300;
+        for (int b = 0; b < in->B; b++) {
+            double n = s->fit[(size_t)b * in->C + c];
+            n = n < in->demand[c] ? n : in->demand[c];
+            if (n > 0 && in->limit[b] != 0 && in->price[b] / n < least) {
+                least = in->price[b] / n;
+                best = b;
+            }
+        }
+        if (best >= 0) {
+            int n = s->fit[(size_t)best * in->C + c];
+            n = n < in->demand[c] ? n : (int)in->demand[c];
+            root_add(s, pool_add(&s->pool, best, &c, &n, 1));
+        }
+    }
+    lp_start(lp);
+}
+
+static int keep(Solver *s, int b, int *made, int n)
+{
+    Knapsack *k = &s->sack;
+    int classes[k->n + 1], counts[k->n + 1], length = 0;
+    for (int i = 0; i < k->n; i++)
+        if (k->best[i]) {
+            classes[length] = k->item[i];
+            counts[length++] = k->best[i];
+        }
+    int p = pool_add(&s->pool, b, classes, counts, length);
+    for (int i = 0; i < n; i++)
+        if (made[i] == p)
+            return n;
+    made[n] = p;
+    return n + 1;
+}
+
+/* New patterns of bin b worth more than it costs, at most `most`, into made; their number. bin_bound[b] is set. */
+int price_bin(Solver *s, const Lp *lp, int b, const double *left, const int *row_of, int rule_row,
+              int added, double *warm, int exact, int *made, int most)
+{
+    const Instance *in = s->in;
+    Knapsack *k = &s->sack;
+    int R = in->R, n = 0;
+    double goal = in->price[b];
+    for (int e = lp->bin_begin[b]; e < lp->bin_begin[b + 1]; e++)
+        goal -= lp->y[lp->bin_row[e]] * lp->bin_coef[e];
+    s->bin_bound[b] = goal;
+    double tiny = 1e-7 * (fabs(goal) + 1e-3 * in->price[b] + 1.0);
+    if (s->slackness * goal > tiny)
+        tiny = s->slackness * goal; /* far from the best plan, the last digits of the LP don't matter */
+    if (goal < -tiny) { /* the empty node already pays: a rule asks for it */
+        made[n++] = pool_add(&s->pool, b, NULL, NULL, 0);
+        goal = 0.0;
+    }
+    if (goal < 0)
+        goal = 0.0;
+    k->n = 0;
+    double all = 0.0;
+    for (int e = s->item_begin[b]; e < s->item_begin[b + 1]; e++) {
+        int c = s->item[e];
+        if (left[c] <= 0)
+            continue;
+        double v = lp->y[row_of ? row_of[c] : c];
+        if (in->rule_pod)
+            for (int r = 0; r < in->K; r++)
+                v += lp->y[rule_row + r] * in->rule_pod[((size_t)r * in->B + b) * in->C + c];
+        if (v <= 1e-9)
+            continue;
+        int i = k->n++;
+        k->item[i] = c;
+        k->value[i] = v;
+        k->most[i] = s->fit[(size_t)b * in->C + c];
+        if (left[c] < k->most[i])
+            k->most[i] = left[c];
+        all += v * k->most[i];
+        memcpy(k->weight + i * R, in->request + (size_t)c * R, sizeof(double) * R);
+    }
+    if (all <= goal + tiny) {
+        s->bin_bound[b] = s->bin_bound[b] > goal ? s->bin_bound[b] : goal;
+        if (all > s->bin_bound[b])
+            s->bin_bound[b] = all;
+        return n;
+    }
+    memcpy(k->capacity, in->capacity + (size_t)b * R, sizeof(double) * R);
+    int exhaust = !added; /* not before cheaper ways find nothing in any bin */
+    static const long nodes[] = {400, 2000, 20000};
+    static const int labels[] = {0, 1000, 12000}, fewer[] = {0, 300, 12000};
+    double bound = knapsack_solve(k, s->slackness > 0 && goal > 0 ? goal + 0.9 * tiny : goal, warm + (size_t)b * R, nodes[exact], left == s->left ? 0 : exhaust ? labels[exact] : fewer[exact]);
+    if (bound > s->bin_bound[b])
+        s->bin_bound[b] = bound;
+    if (k->best_value > goal + tiny)
+        n = keep(s, b, made, n);
+    for (int i = 1; i < k->found_n && n < most; i++)
+        if (knapsack_found(k, i) > goal + tiny)
+            n = keep(s, b, made, n);
+    if (bound <= goal + tiny)
+        return n;
+    if (exact && !k->found_n)
+        for (int t = 0; t < k->arranged && n < most; t++)
+            if (knapsack_around(k, t, goal + tiny, exact > 1 ? 300 : 60))
+                n = keep(s, b, made, n);
+    knapsack_order(k, warm + (size_t)b * R);
+    int at_most = 24 + 1500 / (in->B + 1), order[k->n + 1];
+    at_most = at_most < k->n ? at_most : k->n;
+    memcpy(order, k->order, sizeof(int) * at_most);
+    for (int t = 0; t < at_most && n < most; t++)
+        if (knapsack_fill(k, order[t]) > goal + tiny)
+            n = keep(s, b, made, n);
+    return n;
+}
+
+/* The bounds of the head of this file, from bin_bound and the duals. */
+static double dual_bound(const Solver *s, const Lp *lp)
+{
+    const Instance *in = s->in;
+    double theta = 1.0, shortfall = 0.0, demand = 0.0, rest = 0.0, limits = 0.0, limits_scaled = 0.0;
+    int scales = !in->rule_pod;
+    double goals[in->B + 1];
+    for (int b = 0; b < in->B; b++) {
+        double goal = in->price[b], deficit;
+        for (int e = lp->bin_begin[b]; e < lp->bin_begin[b + 1]; e++)
+            goal -= lp->y[lp->bin_row[e]] * lp->bin_coef[e];
+        goals[b] = goal;
+        deficit = s->bin_bound[b] - goal;
+        if (in->limit[b] >= 0 || deficit <= 0)
+            continue;
+        if (in->price[b] <= 0)
+            return -1e300;
+        if (deficit > shortfall * in->price[b])
+            shortfall = deficit / in->price[b];
+        if (goal <= 0)
+            scales = 0;
+        else if (s->bin_bound[b] > theta * goal)
+            theta = s->bin_bound[b] / goal;
+    }
+    for (int i = 0; i < in->C; i++) {
+        double y = lp->y[i] > in->penalty[i] ? in->penalty[i] : lp->y[i];
+        demand += (y < 0 && !in->whole[i] ? 0 : y) * lp->exact_rhs[i];
+    }
+    for (int i = in->C; i < lp->m; i++)
+        rest += lp->y[i] * lp->exact_rhs[i];
+    for (int b = 0; b < in->B; b++)
+        if (in->limit[b] > 0) { /* the dual of a limit may as well be the best one */
+            double mu = -lp->y[s->root_limit_row[b]], open = goals[b] - mu;
+            double need = s->bin_bound[b] - open, scaled = s->bin_bound[b] / theta - open;
+            limits += in->limit[b] * ((need > 0 ? need : 0) - mu);
+            limits_scaled += in->limit[b] * ((scaled > 0 ? scaled : 0) - mu);
+        }
+    double bound = demand + rest - limits - shortfall * s->best.objective;
+    if (scales && demand / theta + rest - limits_scaled > bound)
+        bound = demand / theta + rest - limits_scaled;
+    return bound;
+}
+
+double bound_now(Solver *s)
+{
+    const Instance *in = s->in;
+    int made[4];
+    for (int b = 0; b < in->B; b++) {
+        s->bin_bound[b] = 0;
+        if (in->limit[b] == 0)
+            continue;
+        int n = price_bin(s, &s->root, b, in->demand, NULL, in->C, 0, s->warm, 2, made, 4);
+        for (int i = 0; i < n; i++)
+            root_add(s, made[i]);
+        if ((b & 15) == 15 && now_s() > s->deadline)
+            return -1e300;
+    }
+    return dual_bound(s, &s->root);
+}
+
+double root_solve(Solver *s, double cutoff, int most_exact)
+{
+    const Instance *in = s->in;
+    Lp *lp = &s->root;
+    double bound = -1e300, deadline = most_exact > 1 ? s->deadline : s->half_time;
+    int most = 8 + 400 / (in->B + 1), made[most + 4], exact = most_exact > 1 ? 2 : 0, all = 1;
+    int many = 0;
+    for (int round = 0; round < 400; round++) {
+        lp_solve(lp, 400 + 20 * lp->m);
+        s->slackness = in->C > MANY_CLASSES ? 5e-5 : 0;
+        if (round && now_s() > deadline)
+            break;
+        s->rounds++;
+        s->sack.hasty = !exact && many;
+        int added = 0, complete = 1;
+        for (int b = 0; b < in->B; b++) {
+            if (in->limit[b] == 0) {
+                s->bin_bound[b] = 0;
+                continue;
+            }
+            if (s->idle[b] && !all)
+                continue;
+            int n = price_bin(s, lp, b, in->demand, NULL, in->C, added, s->warm, exact, made, most);
+            s->idle[b] = !n;
+            for (int i = 0; i < n; i++) {
+                int before = lp->n;
+                root_add(s, made[i]);
+                added += lp->n - before;
+            }
+            if ((b & 15) == 15 && now_s() > deadline) {
+                complete = 0;
+                break;
+            }
+        }
+        s->sack.hasty = 0;
+        if (!complete)
+            break;
+        many = round < 40 && added > in->B / HASTE;
+        if (!all && added) { /* some bins rested: no bound */
+            all = added < 6;
+            continue;
+        }
+        if (!all) {
+            all = 1;
+            continue;
+        }
+        double found = dual_bound(s, lp);
+        if (found > bound)
+            bound = found;
+        all = exact || added < 6;
+        double value = lp_value(lp);
+        if (bound >= cutoff || bound >= value - 1e-9 * fabs(value))
+            break;
+        if (!added) {
+            if (exact == most_exact)
+                break;
+            exact = most_exact;
+            all = 1;
+        } else if (added < 12) {
+            if (!exact)
+                exact = 1;
+        } else
+            exact = 0;
+    }
+    return bound;
+}

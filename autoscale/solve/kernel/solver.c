@@ -1,0 +1,327 @@
+/* The kernel's front door: set up, root, dives, neighbourhood search and tree in turn, until proven or out of time. */
+#define _POSIX_C_SOURCE 199309L
+#include "core.h"
+#include <math.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+double now_s(void)
+{
+    struct timespec t;
+#ifdef CPU_CLOCK /* for measurements on a busy machine */
+    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+#else
+    clock_gettime(CLOCK_MONOTONIC, &t);
+#endif
+    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+int out_of_time(const Solver *s) { return (s->cancel && *s->cancel) || now_s() > s->deadline; }
+
+/* xorshift64*: equal seeds, equal numbers, on every machine */
+double random_unit(Solver *s)
+{
+    s->seed ^= s->seed >> 12;
+    s->seed ^= s->seed << 25;
+    s->seed ^= s->seed >> 27;
+    return (double)((s->seed * 2685821657736338717ULL) >> 11) / 9007199254740992.0;
+}
+
+double pattern_rule(const Solver *s, int pattern, int k)
+{
+    const Instance *in = s->in;
+    const Pattern *q = &s->pool.at[pattern];
+    double sum = in->rule_node[(size_t)k * in->B + q->bin];
+    if (in->rule_pod)
+        for (int e = q->begin; e < q->begin + q->length; e++)
+            sum += s->pool.count_of[e] * in->rule_pod[((size_t)k * in->B + q->bin) * in->C + s->pool.class_of[e]];
+    return sum;
+}
+
+double settle(const Solver *s, Plan *plan)
+{
+    const Instance *in = s->in;
+    double cost = 0.0, used[in->B + 1], rule[in->K + 1];
+    memset(used, 0, sizeof used);
+    memset(rule, 0, sizeof rule);
+    memcpy(plan->pending, in->demand, sizeof(double) * in->C);
+    for (int i = 0; i < plan->n; i++) {
+        const Pattern *q = &s->pool.at[plan->pattern[i]];
+        cost += plan->count[i] * in->price[q->bin];
+        used[q->bin] += plan->count[i];
+        for (int e = q->begin; e < q->begin + q->length; e++)
+            plan->pending[s->pool.class_of[e]] -= plan->count[i] * s->pool.count_of[e];
+        for (int k = 0; k < in->K; k++)
+            rule[k] += plan->count[i] * pattern_rule(s, plan->pattern[i], k);
+    }
+    int good = 1;
+    for (int c = 0; c < in->C; c++) {
+        good &= plan->pending[c] >= 0;
+        cost += plan->pending[c] * in->penalty[c];
+    }
+    for (int b = 0; b < in->B; b++)
+        good &= in->limit[b] < 0 || used[b] <= in->limit[b];
+    for (int k = 0; k < in->K; k++)
+        good &= rule[k] <= in->rule_limit[k];
+    return plan->objective = good ? cost : 1e300;
+}
+
+int offer(Solver *s, Plan *plan)
+{
+    if (settle(s, plan) >= s->best.objective)
+        return 0;
+    plan_copy(&s->best, plan, s->in->C);
+    if (s->first_seconds == 0)
+        s->first_seconds = now_s() - s->started;
+    return 1;
+}
+
+/* a bound, rounded down by more than any error of arithmetic, then up to the next possible objective */
+double safe(const Solver *s, double bound)
+{
+    double low = bound - 1e-9 * fabs(bound) - 1e-3;
+    return low > -1e250 ? ceil(low / s->in->unit - 1e-9) * s->in->unit : low;
+}
+
+static void prepare(Solver *s)
+{
+    const Instance *in = s->in;
+    size_t cells = (size_t)in->B * in->C;
+    int n = 0;
+    pool_init(&s->pool);
+    knapsack_init(&s->sack, in->R, in->C);
+    lp_init(&s->root);
+    lp_init(&s->sub);
+    plan_init(&s->best, in->C);
+    plan_init(&s->trial, in->C);
+    plan_init(&s->part, in->C);
+    s->fit = calloc(cells + 1, sizeof(int));
+    s->item = calloc(cells + 1, sizeof(int));
+    int **by_bin[] = {&s->item_begin, &s->by_price, &s->root_limit_row, &s->sub_limit_row, &s->sub_bin};
+    for (size_t i = 0; i < sizeof by_bin / sizeof *by_bin; i++)
+        *by_bin[i] = calloc(in->B + 2, sizeof(int));
+    int **by_class[] = {&s->sub_row, &s->sub_class};
+    for (size_t i = 0; i < sizeof by_class / sizeof *by_class; i++)
+        *by_class[i] = calloc(in->C + 2, sizeof(int));
+    double **doubles[] = {&s->bin_bound, &s->stock, &s->root_limit};
+    for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++)
+        *doubles[i] = calloc(in->B + 2, sizeof(double));
+    s->tried = calloc(65536, sizeof(uint64_t));
+    s->sub_use = calloc(in->B + 1, 1);
+    s->idle = calloc(in->B + 1, 1);
+    s->sub_capacity = calloc((size_t)in->B * in->R + 1, sizeof(double));
+    s->sub_mask = calloc((size_t)in->B * MASK_WORDS + 1, sizeof(uint64_t));
+    s->warm = calloc((size_t)in->B * in->R + 1, sizeof(double));
+    s->warm_sub = calloc((size_t)in->B * in->R + 1, sizeof(double));
+    s->left = calloc(in->C + 1, sizeof(double));
+    s->profit = calloc(in->C + 1, sizeof(double));
+    s->root_y = calloc(in->C + 1, sizeof(double));
+    s->slack = calloc(in->K + 1, sizeof(double));
+    s->root_rule = calloc(in->K + 1, sizeof(double));
+    for (int b = 0; b < in->B; b++) {
+        s->item_begin[b] = n;
+        for (int c = 0; c < in->C; c++) {
+            if (!in->admits[(size_t)b * in->C + c])
+                continue;
+            double most = in->most[c] < in->demand[c] ? in->most[c] : in->demand[c];
+            for (int r = 0; r < in->R; r++) {
+                double w = in->request[(size_t)c * in->R + r], cap = in->capacity[(size_t)b * in->R + r];
+                if (w > 0 && cap < most * w)
+                    most = floor(cap / w);
+            }
+            if (most >= 1) {
+                s->fit[(size_t)b * in->C + c] = most > 1e9 ? 1000000000 : (int)most;
+                s->item[n++] = c;
+            }
+        }
+    }
+    s->item_begin[in->B] = n;
+    for (int b = 0; b < in->B; b++) { /* insertion by price */
+        int at = b;
+        while (at > 0 && in->price[s->by_price[at - 1]] > in->price[b]) {
+            s->by_price[at] = s->by_price[at - 1];
+            at--;
+        }
+        s->by_price[at] = b;
+    }
+    double dearest = 1.0;
+    for (int c = 0; c < in->C; c++)
+        dearest = in->penalty[c] > dearest ? in->penalty[c] : dearest;
+    for (int b = 0; b < in->B; b++)
+        dearest = in->price[b] > dearest ? in->price[b] : dearest;
+    s->fine = 100 * dearest;
+}
+
+/* what a pod of each class costs where many of it alone are cheapest: values for the first greedy plan */
+static void cheapest_values(Solver *s)
+{
+    const Instance *in = s->in;
+    for (int c = 0; c < in->C; c++) {
+        s->profit[c] = in->penalty[c];
+        for (int b = 0; b < in->B; b++) {
+            double n = s->fit[(size_t)b * in->C + c];
+            if (n > 0 && in->price[b] / n < s->profit[c])
+                s->profit[c] = in->price[b] / n;
+        }
+        s->profit[c] += 1.0;
+    }
+}
+
+static void nothing_bought(Solver *s)
+{
+    plan_clear(&s->trial, s->in->C);
+    offer(s, &s->trial);
+}
+
+double effort(const Solver *s) { return s->root.effort + s->sub.effort + s->sack.effort; }
+
+/* equal up to the smallest difference that objectives can have, or to the safety margin of bounds */
+int proven(const Solver *s)
+{
+    double gap = s->best.objective - s->bound;
+    return gap < 0.5 * s->in->unit || gap < 3e-9 * s->best.objective + 2e-3;
+}
+
+Solver *autoscale_new(const Instance *in, uint64_t seed, volatile int *cancel)
+{
+    Solver *s = calloc(1, sizeof *s);
+    s->in = in;
+    s->seed = seed * 0x9E3779B97F4A7C15ULL + 0x1234567ULL;
+    s->cancel = cancel;
+    s->bound = s->root_bound = 0;
+    return s;
+}
+
+static double at_least(const Solver *s, double bound)
+{
+    double low = safe(s, bound);
+    return low > s->bound ? low : s->bound;
+}
+
+static void keep_duals(Solver *s)
+{
+    const Instance *in = s->in;
+    memcpy(s->root_y, s->root.y, sizeof(double) * in->C);
+    memcpy(s->root_rule, s->root.y + in->C, sizeof(double) * in->K);
+    for (int b = 0; b < in->B; b++)
+        s->root_limit[b] = s->root_limit_row[b] >= 0 ? s->root.y[s->root_limit_row[b]] : 0.0;
+}
+
+void autoscale_run(Solver *s, double seconds, double gap)
+{
+    const Instance *in = s->in;
+    s->started = now_s();
+    s->deadline = s->sack.deadline = s->started + seconds;
+    (void)gap;
+    prepare(s);
+    nothing_bought(s);
+    root_build(s);
+    memcpy(s->left, in->demand, sizeof(double) * in->C);
+    memcpy(s->stock, in->limit, sizeof(double) * in->B);
+    memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
+    plan_clear(&s->trial, in->C);
+    cheapest_values(s);
+    greedy(s, &s->trial, s->profit);
+    offer(s, &s->trial);
+    s->half_time = s->started + 0.45 * seconds;
+    s->bound = at_least(s, root_solve(s, 1e300, 1));
+    keep_duals(s);
+    if (now_s() > s->half_time) /* the root is not finished: at least a good bound for the duals that there are */
+        s->bound = at_least(s, bound_now(s));
+    if (!proven(s))
+        dive_from_root(s, 0.0);
+    s->complete = 1;
+    if (!proven(s) && !out_of_time(s)) {
+        s->root_bound = root_solve(s, 1e300, 2);
+        keep_duals(s);
+        s->bound = at_least(s, s->root_bound);
+        s->root_seconds = now_s() - s->started;
+    }
+    s->half_time = s->deadline;
+    for (int i = 0; i < 2 && !proven(s) && !out_of_time(s); i++)
+        dive_from_root(s, 0.2);
+    if (!proven(s) && !out_of_time(s))
+        tree(s);
+}
+
+/* For very many classes: no linear program; greedy plans led by the duals y given, then neighbourhood search. */
+void autoscale_search(Solver *s, double seconds, double bound, const double *y)
+{
+    const Instance *in = s->in;
+    s->started = now_s();
+    s->deadline = s->sack.deadline = s->started + seconds;
+    s->root.deadline = s->sub.deadline = s->deadline;
+    prepare(s);
+    lp_rows(&s->root, 1, in->B);
+    nothing_bought(s);
+    s->bound = s->root_bound = bound;
+    memcpy(s->root_y, y, sizeof(double) * in->C);
+    for (int attempt = 0; attempt < 2; attempt++) {
+        memcpy(s->left, in->demand, sizeof(double) * in->C);
+        memcpy(s->stock, in->limit, sizeof(double) * in->B);
+        memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
+        plan_clear(&s->trial, in->C);
+        if (attempt)
+            cheapest_values(s);
+        greedy(s, &s->trial, attempt ? s->profit : y);
+        offer(s, &s->trial);
+    }
+    s->complete = 1;
+    search(s, 1e300);
+}
+
+double autoscale_number(const Solver *s, int what)
+{
+    double numbers[] = {s->best.objective, s->bound, (double)s->best.n, s->root_bound, s->root_seconds,
+                        (double)s->rounds, (double)s->dives, (double)s->tries, (double)s->tree_nodes,
+                        (double)s->root.n, (double)s->pool.n, (double)s->improved, s->first_seconds};
+    return numbers[what];
+}
+
+int autoscale_entries(const Solver *s)
+{
+    int n = 0;
+    for (int i = 0; i < s->best.n; i++)
+        n += s->pool.at[s->best.pattern[i]].length;
+    return n;
+}
+
+void autoscale_answer(const Solver *s, int *bin, double *count, int *begin, int *class_of, int *count_of,
+                      double *pending, double *y, double *limit, double *rule)
+{
+    const Instance *in = s->in;
+    int n = 0;
+    for (int i = 0; i < s->best.n; i++) {
+        const Pattern *q = &s->pool.at[s->best.pattern[i]];
+        bin[i] = q->bin;
+        count[i] = s->best.count[i];
+        begin[i] = n;
+        memcpy(class_of + n, s->pool.class_of + q->begin, sizeof(int) * q->length);
+        memcpy(count_of + n, s->pool.count_of + q->begin, sizeof(int) * q->length);
+        n += q->length;
+    }
+    begin[s->best.n] = n;
+    memcpy(pending, s->best.pending, sizeof(double) * in->C);
+    memcpy(y, s->root_y, sizeof(double) * in->C);
+    memcpy(limit, s->root_limit, sizeof(double) * in->B);
+    memcpy(rule, s->root_rule, sizeof(double) * in->K);
+}
+
+void autoscale_free(Solver *s)
+{
+    void *all[] = {s->fit, s->item_begin, s->item, s->by_price, s->warm, s->warm_sub, s->bin_bound, s->root_limit_row,
+                   s->sub_limit_row, s->sub_row, s->sub_class, s->sub_bin, s->in_root, s->root_y, s->root_limit,
+                   s->root_rule, s->left, s->stock, s->slack, s->profit,
+                   s->tried, s->idle, s->sub_use, s->sub_capacity, s->sub_mask};
+    for (size_t i = 0; i < sizeof all / sizeof *all; i++)
+        free(all[i]);
+    pool_free(&s->pool);
+    knapsack_free(&s->sack);
+    lp_free(&s->root);
+    lp_free(&s->sub);
+    plan_free(&s->best);
+    plan_free(&s->trial);
+    plan_free(&s->part);
+    free(s);
+}
