@@ -1,0 +1,163 @@
+"""Kubernetes objects as model types: raw bytes to structs to model types, once.
+
+Pods of one template share one PodShape object: a shape is worked out once for each distinct set of bytes that decides
+it, and equal shapes are merged after that. So 50,000 pods cost little more than their names.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from functools import lru_cache
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from autoscale.model.frozen import empty
+from autoscale.model.names import CLAIMED_AT, GROUP, PHASES, RESERVATION, RESERVED_AT, SLOT
+from autoscale.model.resources import Resources
+from autoscale.model.supply import Node, NodeReservation
+from autoscale.model.units import quantity
+from autoscale.model.workload import Claim, DaemonSet, Pod, Taint, Toleration
+from autoscale.observe import wire
+from autoscale.observe.requests import A_QUANTITY, BadQuantity, told
+from autoscale.observe.shapes import NOTHING, read, shape_of
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+    from datetime import datetime
+
+_POD = msgspec.json.Decoder(wire.PodObject)
+_NODE = msgspec.json.Decoder(wire.NodeObject)
+_DAEMON_SET = msgspec.json.Decoder(wire.DaemonSetObject)
+_TEXTS = msgspec.json.Decoder(wire.Texts)
+_MIRROR = "kubernetes.io/config.mirror"
+_LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # as large as the object, and of no use to us
+_HOST_NETWORK = Toleration("node.kubernetes.io/network-unavailable", "Exists", "", "NoSchedule")
+
+
+def pod(raw: bytes | msgspec.Raw) -> Pod:
+    """A pod. Raises msgspec.MsgspecError when it is not one; a bad quantity is noted in `shape.unmodelled`."""
+    return pod_from_struct(_POD.decode(raw))
+
+
+def node(raw: bytes | msgspec.Raw) -> Node:
+    """A node. Raises msgspec.MsgspecError when it is not one; a bad quantity counts as nothing there."""
+    return node_from_struct(_NODE.decode(raw))
+
+
+def daemon_set(raw: bytes | msgspec.Raw) -> DaemonSet:
+    """A DaemonSet, its pods' shape without the tolerations that its controller adds (see `demand.daemons`)."""
+    return daemon_set_from_struct(_DAEMON_SET.decode(raw))
+
+
+def pod_from_struct(obj: wire.PodObject, *, strict: bool = False) -> Pod:
+    """A pod from what was read of it. With `strict` a bad quantity raises BadQuantity."""
+    meta, spec, status = obj.metadata, obj.spec, obj.status
+    shape, tolerated_slots = shape_of(spec, strict=strict)
+    annotations = _annotations(meta)
+    owner = ""
+    for reference in meta.owner_references or ():
+        if reference.controller:
+            owner = f"{reference.kind}/{reference.name}"
+    return Pod(
+        uid=meta.uid,
+        namespace=meta.namespace or "default",
+        name=meta.name,
+        shape=shape,
+        labels=_texts(bytes(meta.labels)),
+        annotations=annotations,
+        owner=owner,
+        node_name=spec.node_name or "",
+        phase=(status.phase if status else None) or "Pending",
+        created_at_s=_seconds(meta.creation_timestamp),
+        deleting=meta.deletion_timestamp is not None,
+        gated=bytes(spec.scheduling_gates) not in NOTHING,
+        mirror=_MIRROR in annotations,
+        nominated_node=(status.nominated_node_name if status else None) or "",
+        tolerated_slots=tolerated_slots,
+        claim=_claim(annotations),
+    )
+
+
+def node_from_struct(obj: wire.NodeObject, *, strict: bool = False) -> Node:
+    """A node from what was read of it. With `strict` a bad quantity raises BadQuantity."""
+    meta, spec, status = obj.metadata, obj.spec or wire.NodeSpec(), obj.status or wire.NodeStatus()
+    annotations = _annotations(meta)
+    return Node(
+        name=meta.name,
+        provider_id=spec.provider_id or "",
+        allocatable=_room(status.allocatable or status.capacity or {}, strict=strict),
+        labels=_texts(bytes(meta.labels)),
+        annotations=annotations,
+        taints=tuple(Taint(t.key, t.value or "", t.effect) for t in spec.taints or ()),
+        unschedulable=bool(spec.unschedulable),
+        ready=any(c.type == "Ready" and c.status == "True" for c in status.conditions or ()),
+        deleting=meta.deletion_timestamp is not None,
+        created_at_s=_seconds(meta.creation_timestamp),
+        reservation=_reservation(annotations),
+    )
+
+
+def daemon_set_from_struct(obj: wire.DaemonSetObject, *, strict: bool = False) -> DaemonSet:
+    """A DaemonSet from what was read of it. With `strict` a bad quantity raises BadQuantity."""
+    spec = obj.spec.template.spec
+    shape, slots = shape_of(spec, strict=strict)
+    if "" in slots:  # it may run on nodes that are held, whoever for
+        shape = replace(shape, tolerations=(*shape.tolerations, Toleration(SLOT, "Exists")))
+    if spec.host_network:
+        shape = replace(shape, tolerations=(*shape.tolerations, _HOST_NETWORK))
+    return DaemonSet(obj.metadata.namespace or "default", obj.metadata.name, shape)
+
+
+@lru_cache(maxsize=16384)
+def _texts(raw: bytes) -> Mapping[str, str]:
+    """Labels, shared by all objects that have the same."""
+    if raw in NOTHING:
+        return empty()
+    return MappingProxyType(read(_TEXTS, raw, "metadata.labels") or {})
+
+
+def _annotations(meta: wire.Meta) -> Mapping[str, str]:
+    if not meta.annotations:
+        return empty()
+    meta.annotations.pop(_LAST_APPLIED, None)
+    return meta.annotations
+
+
+def _seconds(at: datetime | None) -> int:
+    return int(at.timestamp()) if at else 0
+
+
+def _claim(annotations: Mapping[str, str]) -> Claim | None:
+    """The claim. A time that can't be read is 0: a claim as old as the world, which runs out at once."""
+    slot = annotations.get(SLOT)
+    if not slot:
+        return None
+    return Claim(slot, annotations.get(GROUP, ""), _whole(annotations.get(CLAIMED_AT, "")))
+
+
+def _reservation(annotations: Mapping[str, str]) -> NodeReservation | None:
+    slot, phase = annotations.get(SLOT), annotations.get(RESERVATION)
+    if not slot or phase not in PHASES:
+        return None
+    return NodeReservation(slot, phase, _whole(annotations.get(RESERVED_AT, "")))
+
+
+def _whole(text: str) -> int:
+    return int(text) if text.isascii() and text.isdigit() else 0
+
+
+def _room(quantities: Mapping[str, object], *, strict: bool) -> Resources:
+    """Capacity, rounded up as the scheduler rounds it; what can't be read is not there, unless `strict`."""
+    room = {}
+    for name, value in quantities.items():
+        try:
+            room[name] = quantity(str(value), milli=name == "cpu")
+        except ValueError as error:
+            room[name] = -1
+            if strict:
+                raise BadQuantity("allocatable", name, A_QUANTITY, told(value)) from error
+        if room[name] < 0 and strict:
+            raise BadQuantity("allocatable", name, A_QUANTITY, told(value))
+    return Resources({name: amount for name, amount in room.items() if amount > 0})

@@ -1,0 +1,136 @@
+"""Events, written beside the loop: a tick never waits for them, and the API server gets them no faster than it should.
+
+A purchase for 10,000 pods has 10,000 Events. Written within the tick, they would keep it from holding nodes that join.
+"""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections import deque
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import structlog
+
+from autoscale.errors import ClusterError
+
+if TYPE_CHECKING:
+    from autoscale.observe.kube_http import Http
+
+_log = structlog.get_logger()
+_COMPONENT = "gpu-autoscale"
+_LONGEST_MESSAGE = 1024  # bytes; what the API allows in an Event's note
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class EventSettings:
+    """How Events are written.
+
+    per_s, burst: as the kubelet's own defaults. kept: those that wait to be written; beyond, the oldest are let go.
+    close_s: how long closing may take to write, as fast as it can, what still waits.
+    """
+
+    per_s: float = 50.0
+    burst: int = 100
+    kept: int = 50_000
+    close_s: float = 3.0
+
+
+class EventWriter:
+    """Writes Events one after another, from a thread that starts with the first. Best effort: nothing here raises."""
+
+    def __init__(self, http: Http, settings: EventSettings | None = None) -> None:
+        self._http = http
+        self._settings = settings or EventSettings()
+        self._waiting: deque[tuple[tuple[str, str], str, str, int]] = deque()
+        self._dropped = 0
+        self._changed = threading.Condition()
+        self._until_s: float | None = None  # set by `close`: when to give up
+        self._writing = False
+        self._failing = False
+        self._thread: threading.Thread | None = None
+
+    def add(self, pod: tuple[str, str], *, event: str, text: str) -> None:
+        """Have an Event about the pod written soon."""
+        with self._changed:
+            if self._until_s is not None:
+                return
+            if len(self._waiting) >= self._settings.kept:
+                self._waiting.popleft()
+                self._dropped += 1
+            self._waiting.append((pod, event, text, time.time_ns()))
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._run, name="events", daemon=True)
+                self._thread.start()
+            self._changed.notify_all()
+
+    def flush(self, timeout_s: float) -> bool:
+        """Wait until all are written or let go, at most so long; whether they are."""
+        with self._changed:
+            return self._changed.wait_for(lambda: not self._waiting and not self._writing, timeout_s)
+
+    def close(self) -> None:
+        """Write what waits while there is time, and end."""
+        with self._changed:
+            self._until_s = time.monotonic() + self._settings.close_s
+            self._changed.notify_all()
+        if self._thread is not None:
+            self._thread.join(self._settings.close_s)
+        lost = self._dropped + len(self._waiting)
+        if lost:
+            _log.warning("events were not written", count=lost)
+
+    def _run(self) -> None:
+        credit, at_s = float(self._settings.burst), time.monotonic()
+        while True:
+            now_s = time.monotonic()
+            credit, at_s = min(self._settings.burst, credit + (now_s - at_s) * self._settings.per_s), now_s
+            with self._changed:
+                if credit < 1 and self._until_s is None:
+                    self._changed.wait_for(lambda: self._until_s is not None, (1 - credit) / self._settings.per_s)
+                    continue
+                self._changed.wait_for(lambda: self._waiting or self._until_s is not None)
+                if not self._waiting or (self._until_s is not None and time.monotonic() > self._until_s):
+                    return
+                each = self._waiting.popleft()
+                self._writing = True
+            credit -= 1
+            try:
+                self._write(*each)
+            finally:
+                with self._changed:
+                    self._writing = False
+                    self._changed.notify_all()
+
+    def _write(self, pod: tuple[str, str], event: str, text: str, at_ns: int) -> None:
+        namespace = pod[1].partition("/")[0]
+        try:
+            self._http.post(f"/api/v1/namespaces/{namespace}/events", _body(pod, event, text, at_ns))
+        except ClusterError as error:
+            if not self._failing:  # the next ones will most likely fail alike
+                _log.warning("could not write an event", pod=pod[1], reason=event, error=str(error))
+            self._failing = True
+        else:
+            self._failing = False
+
+
+def _body(pod: tuple[str, str], event: str, text: str, at_ns: int) -> dict[str, Any]:
+    uid, ref = pod
+    namespace, _, name = ref.partition("/")
+    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ns // 10**9))
+    return {
+        "apiVersion": "v1",
+        "kind": "Event",
+        "metadata": {"name": f"{name[:200]}.{at_ns:x}", "namespace": namespace},
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name, "uid": uid},
+        "type": "Normal",
+        "reason": event,
+        "message": text.encode()[:_LONGEST_MESSAGE].decode(errors="ignore"),
+        "source": {"component": _COMPONENT},
+        "reportingComponent": _COMPONENT,
+        "reportingInstance": _COMPONENT,
+        "firstTimestamp": at,
+        "lastTimestamp": at,
+        "count": 1,
+    }

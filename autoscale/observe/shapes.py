@@ -1,0 +1,200 @@
+"""What the scheduler looks at in a pod's spec, as a PodShape shared by all pods that have the same."""
+
+from __future__ import annotations
+
+from functools import lru_cache
+from typing import TypeVar
+
+import msgspec
+
+from autoscale.errors import BadInput
+from autoscale.model.names import SLOT
+from autoscale.model.resources import Resources
+from autoscale.model.workload import NodeSelectorTerm, PodShape, Requirement, Toleration
+from autoscale.observe import wire
+from autoscale.observe.requests import BadQuantity, pod_requests
+
+_T = TypeVar("_T")
+
+NOTHING = (b"", b"null", b"{}", b"[]")
+
+_TEXTS = msgspec.json.Decoder(wire.Texts)
+_AFFINITY = msgspec.json.Decoder(wire.Affinity)
+_TOLERATIONS = msgspec.json.Decoder(list[wire.Tolerate])
+_SPREADS = msgspec.json.Decoder(list[wire.Spread])
+OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
+EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
+_TOLERATES = ("Equal", "Exists", "Lt", "Gt")
+_DEFAULT_SCHEDULER = "default-scheduler"
+
+# Everything in a spec that decides the shape, as hashable parts:
+# containers (name, resources), init containers (name, resources, sidecar), pod-level resources, overhead, node selector,
+# affinity, tolerations, spread constraints, resource claims, host ports, whether a volume is claimed, scheduler, priority.
+_Parts = tuple[
+    tuple[tuple[str, bytes], ...],
+    tuple[tuple[str, bytes, bool], ...],
+    bytes, bytes, bytes, bytes, bytes, bytes, bytes,
+    tuple[int, ...],
+    bool,
+    str,
+    int,
+]  # fmt: skip
+
+_shapes: dict[PodShape, PodShape] = {}
+_SHAPES_KEPT = 65536
+
+
+def shape_of(spec: wire.PodSpec, *, strict: bool = False) -> tuple[PodShape, tuple[str, ...]]:
+    """The shape of a pod, and the slots that it tolerates, which are not part of the shape.
+
+    A quantity that can't be read is noted in `unmodelled`; with `strict` it raises BadQuantity.
+    """
+    containers = spec.containers or ()
+    inits = spec.init_containers or ()
+    parts: _Parts = (
+        tuple([(c.name, bytes(c.resources)) for c in containers]),
+        tuple([(c.name, bytes(c.resources), c.restart_policy == "Always") for c in inits]) if inits else (),
+        bytes(spec.resources),
+        bytes(spec.overhead),
+        bytes(spec.node_selector),
+        bytes(spec.affinity),
+        bytes(spec.tolerations),
+        bytes(spec.topology_spread_constraints),
+        bytes(spec.resource_claims),
+        tuple([port for c in (*containers, *inits) if c.ports for port in _host_ports(c.ports, spec)]),
+        any(_claims(v) for v in spec.volumes or ()),
+        spec.scheduler_name or _DEFAULT_SCHEDULER,
+        spec.priority or 0,
+    )
+    found = _shape(parts)
+    if strict and found[0].unmodelled:
+        _requests(parts)  # raises where a bad quantity was noted
+    return found
+
+
+def unknown_word(shape: PodShape) -> BadInput | None:
+    """An operator or effect in a shape's rules that Kubernetes does not have; the API server refuses such a pod."""
+    for term in shape.node_affinity or ():
+        for each in (*term.expressions, *term.fields):
+            if each.operator not in OPERATORS:
+                return _unknown(f"operator of {each.key} in spec.affinity", OPERATORS, each.operator)
+    for toleration in shape.tolerations:
+        for word, known, found in (
+            ("operator", _TOLERATES, toleration.operator), ("effect", EFFECTS, toleration.effect or EFFECTS[0])
+        ):  # fmt: skip
+            if found not in known:
+                return _unknown(f"{word} of {toleration.key} in spec.tolerations", known, found)
+    return None
+
+
+def _unknown(what: str, known: tuple[str, ...], found: str) -> BadInput:
+    return BadInput(f"unknown {what}", expected="one of " + ", ".join(known), found=found or "nothing")
+
+
+@lru_cache(maxsize=16384)
+def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
+    _, _, _, _, selector, affinity, tolerations, spreads, claims, ports, volumes, scheduler, priority = parts
+    terms, pod_rules = _affinity(affinity)
+    tolerated, slots = _tolerations(tolerations)
+    unmodelled = [*pod_rules, *_spreads(spreads), *(f"host port {port}" for port in sorted(set(ports)))]
+    if volumes:
+        unmodelled.append("persistent volume claim")
+    if claims not in NOTHING:
+        unmodelled.append("resource claim")
+    try:
+        requests = _requests(parts)
+    except BadQuantity as error:
+        requests = Resources()
+        unmodelled.append(str(error))
+    shape = PodShape(
+        requests=requests,
+        node_selector=_selector(selector),
+        node_affinity=terms,
+        tolerations=tolerated,
+        priority=priority,
+        scheduler_name=scheduler,
+        unmodelled=tuple(unmodelled),
+    )
+    if len(_shapes) >= _SHAPES_KEPT:
+        _shapes.clear()
+    return _shapes.setdefault(shape, shape), slots
+
+
+def _host_ports(ports: list[wire.Port], spec: wire.PodSpec) -> list[int]:
+    """The ports taken of the node: on the host's network every port is one, as the API server writes it."""
+    return [port for p in ports if (port := p.host_port or (p.container_port if spec.host_network else None))]
+
+
+def _claims(volume: wire.Volume) -> bool:
+    return bytes(volume.persistent_volume_claim) not in NOTHING or bytes(volume.ephemeral) not in NOTHING
+
+
+def _requests(parts: _Parts) -> Resources:
+    containers, inits, pod_level, overhead = parts[:4]
+    return pod_requests(containers, inits, pod_level=pod_level, overhead=overhead)
+
+
+@lru_cache(maxsize=4096)
+def _selector(raw: bytes) -> tuple[tuple[str, str], ...]:
+    if raw in NOTHING:
+        return ()
+    return tuple(sorted((read(_TEXTS, raw, "spec.nodeSelector") or {}).items()))
+
+
+@lru_cache(maxsize=4096)
+def _affinity(raw: bytes) -> tuple[tuple[NodeSelectorTerm, ...] | None, tuple[str, ...]]:
+    """Required node affinity, and the names of required rules among pods."""
+    if raw in NOTHING:
+        return None, ()
+    affinity = read(_AFFINITY, raw, "spec.affinity")
+    rules = tuple(
+        f"required {name}"
+        for name, rule in (("pod affinity", affinity.pod_affinity), ("pod anti-affinity", affinity.pod_anti_affinity))
+        if rule and rule.required_during_scheduling_ignored_during_execution
+    )
+    nodes = affinity.node_affinity
+    required = nodes.required_during_scheduling_ignored_during_execution if nodes else None
+    if required is None:
+        return None, rules
+    terms = tuple(
+        NodeSelectorTerm(_expressions(term.match_expressions), _expressions(term.match_fields))
+        for term in required.node_selector_terms or ()
+    )
+    return terms, rules
+
+
+def _expressions(expressions: list[wire.Expression] | None) -> tuple[Requirement, ...]:
+    return tuple(Requirement(e.key, e.operator, tuple(sorted(e.values or ()))) for e in expressions or ())
+
+
+@lru_cache(maxsize=4096)
+def _spreads(raw: bytes) -> tuple[str, ...]:
+    """The hard spread constraints, by topology."""
+    if raw in NOTHING:
+        return ()
+    spreads = read(_SPREADS, raw, "spec.topologySpreadConstraints")
+    keys = {s.topology_key for s in spreads if s.when_unsatisfiable == "DoNotSchedule"}
+    return tuple(f"topology spread over {key}" for key in sorted(keys))
+
+
+@lru_cache(maxsize=4096)
+def _tolerations(raw: bytes) -> tuple[tuple[Toleration, ...], tuple[str, ...]]:
+    """The tolerations in one order, those for our slots apart: (tolerations, slots)."""
+    if raw in NOTHING:
+        return (), ()
+    tolerated = {
+        Toleration(t.key or "", t.operator or "Equal", t.value or "", t.effect or "")
+        for t in read(_TOLERATIONS, raw, "spec.tolerations")
+    }
+    others = sorted((t for t in tolerated if t.key != SLOT), key=lambda t: (t.key, t.operator, t.value, t.effect))
+    return tuple(others), tuple(sorted(t.value for t in tolerated if t.key == SLOT))
+
+
+def read(decoder: msgspec.json.Decoder[_T], raw: bytes, part: str) -> _T:
+    """A part of an object. An error names its place in the whole."""
+    try:
+        return decoder.decode(raw)
+    except msgspec.ValidationError as error:
+        text = str(error)
+        here = f"`$.{part}"
+        raise msgspec.ValidationError(text.replace("`$", here) if "`$" in text else f"{text} - at {here}`") from error

@@ -1,0 +1,218 @@
+"""What we read of Kubernetes objects, as the API server writes them.
+
+Everything else in an object is skipped by the decoder. A field typed `Raw` is kept as bytes: equal templates have equal
+bytes, so its meaning is worked out once for all pods of a template. `null` and absent mean the same everywhere.
+"""
+
+from __future__ import annotations
+
+from datetime import datetime  # noqa: TC003 - the decoder reads the annotations
+from typing import Any
+
+from msgspec import Raw, Struct
+
+Texts = dict[str, str] | None
+Quantities = dict[str, Any] | None  # what is no quantity is told by name when it is read as one
+
+
+class Owner(Struct):
+    """An owner reference."""
+
+    kind: str = ""
+    name: str = ""
+    controller: bool | None = None
+
+
+class Meta(Struct, rename="camel"):
+    """Object metadata."""
+
+    name: str = ""
+    generate_name: str = ""
+    namespace: str | None = None
+    uid: str = ""
+    labels: Raw = Raw()
+    annotations: Texts = None
+    creation_timestamp: datetime | None = None
+    deletion_timestamp: datetime | None = None
+    owner_references: list[Owner] | None = None
+
+
+class Port(Struct, rename="camel"):
+    """A container's port."""
+
+    container_port: int | None = None
+    host_port: int | None = None
+
+
+class Container(Struct, rename="camel"):
+    """A container; `restart_policy` Always on an init container makes it a sidecar."""
+
+    name: str = ""
+    resources: Raw = Raw()
+    restart_policy: str | None = None
+    ports: list[Port] | None = None
+
+
+class ResourceNeeds(Struct):
+    """`resources` of a container or a pod."""
+
+    requests: Quantities = None
+    limits: Quantities = None
+
+
+class Volume(Struct, rename="camel"):
+    """A volume, as far as it binds a pod to a place."""
+
+    persistent_volume_claim: Raw = Raw()
+    ephemeral: Raw = Raw()
+
+
+class PodSpec(Struct, rename="camel"):
+    """What decides where a pod may run."""
+
+    containers: list[Container] | None = None
+    init_containers: list[Container] | None = None
+    resources: Raw = Raw()
+    overhead: Raw = Raw()
+    node_selector: Raw = Raw()
+    affinity: Raw = Raw()
+    tolerations: Raw = Raw()
+    topology_spread_constraints: Raw = Raw()
+    volumes: list[Volume] | None = None
+    resource_claims: Raw = Raw()
+    scheduling_gates: Raw = Raw()
+    node_name: str | None = None
+    scheduler_name: str | None = None
+    priority: int | None = None
+    host_network: bool | None = None
+
+
+class PodStatus(Struct, rename="camel"):
+    """What became of a pod."""
+
+    phase: str | None = None
+    nominated_node_name: str | None = None
+
+
+class PodObject(Struct):
+    """A pod."""
+
+    metadata: Meta
+    spec: PodSpec
+    status: PodStatus | None = None
+
+
+class Expression(Struct):
+    """One expression of a node selector term."""
+
+    key: str = ""
+    operator: str = ""
+    values: list[str] | None = None
+
+
+class Term(Struct, rename="camel"):
+    """A node selector term."""
+
+    match_expressions: list[Expression] | None = None
+    match_fields: list[Expression] | None = None
+
+
+class NodeSelector(Struct, rename="camel"):
+    """An OR of terms."""
+
+    node_selector_terms: list[Term] | None = None
+
+
+class RequiredNodes(Struct, rename="camel"):
+    """Node affinity without its wishes."""
+
+    required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+
+
+class RequiredPods(Struct, rename="camel"):
+    """Pod affinity or anti-affinity without its wishes."""
+
+    required_during_scheduling_ignored_during_execution: list[Raw] | None = None
+
+
+class Affinity(Struct, rename="camel"):
+    """Required affinity of all kinds."""
+
+    node_affinity: RequiredNodes | None = None
+    pod_affinity: RequiredPods | None = None
+    pod_anti_affinity: RequiredPods | None = None
+
+
+class Tolerate(Struct):
+    """A toleration."""
+
+    key: str | None = None
+    operator: str | None = None
+    value: str | None = None
+    effect: str | None = None
+
+
+class Spread(Struct, rename="camel"):
+    """A topology spread constraint; DoNotSchedule is what the API server takes when nothing is said."""
+
+    topology_key: str = ""
+    when_unsatisfiable: str = "DoNotSchedule"
+
+
+class TaintObject(Struct):
+    """A node's taint."""
+
+    key: str
+    effect: str = "NoSchedule"
+    value: str | None = None
+
+
+class NodeSpec(Struct, rename={"provider_id": "providerID"}):
+    """A node's spec."""
+
+    provider_id: str | None = None
+    unschedulable: bool | None = None
+    taints: list[TaintObject] | None = None
+
+
+class Condition(Struct):
+    """A node's condition."""
+
+    type: str = ""
+    status: str = ""
+
+
+class NodeStatus(Struct):
+    """A node's status."""
+
+    allocatable: Quantities = None
+    capacity: Quantities = None
+    conditions: list[Condition] | None = None
+
+
+class NodeObject(Struct):
+    """A node."""
+
+    metadata: Meta
+    spec: NodeSpec | None = None
+    status: NodeStatus | None = None
+
+
+class Template(Struct):
+    """A pod template."""
+
+    spec: PodSpec
+    metadata: Meta | None = None
+
+
+class DaemonSetSpec(Struct):
+    """A DaemonSet's spec."""
+
+    template: Template
+
+
+class DaemonSetObject(Struct):
+    """A DaemonSet."""
+
+    metadata: Meta
+    spec: DaemonSetSpec
