@@ -1,0 +1,137 @@
+"""`autoscale run`."""
+
+from __future__ import annotations
+
+import os
+import signal
+import threading
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autoscale.cli.options import cluster_options, config_option
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+    from http.server import ThreadingHTTPServer
+
+    from prometheus_client import CollectorRegistry
+
+    from autoscale.cli.serve import Pulse
+    from autoscale.model.snapshot import CloudView
+
+EPILOG = """\b
+Examples:
+  autoscale run --config autoscaler.yaml
+  autoscale run --dry-run                 decide and say so, write nothing
+  autoscale run --once                    one tick, then end
+  curl -s localhost:8085/metrics
+
+\b
+Exit status: 0 stopped by SIGTERM or SIGINT, or one tick done; 1 a tick failed (--once); 2 wrong input.
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.option("--once", is_flag=True, help="One tick, then end.")
+@click.option("--dry-run", is_flag=True, help="Decide and log, but write nothing to cluster or cloud.")
+@click.option(
+    "--metrics-port",
+    type=click.IntRange(0, 65535),
+    default=8085,
+    show_default=True,
+    help="Serve /metrics and /healthz here; 0 takes any free port.",
+)
+@click.option(
+    "--log-format",
+    type=click.Choice(["auto", "console", "json"]),
+    default="auto",
+    help="[default: console on a terminal, json otherwise]",
+)
+@config_option
+@cluster_options
+@click.pass_context
+def run(
+    ctx: click.Context,
+    *,
+    once: bool,
+    dry_run: bool,
+    metrics_port: int,
+    log_format: str,
+    config: str | None,
+    kubeconfig: str | None,
+    context: str | None,
+) -> None:
+    """Observe, decide and act until stopped. A signal ends it within a tick."""
+    from prometheus_client import CollectorRegistry
+
+    from autoscale import wiring
+    from autoscale.cli.log import configure
+    from autoscale.cli.serve import Pulse
+    from autoscale.cli.telemetry import Both, Log, Metrics
+    from autoscale.loop import Engine
+    from autoscale.loop import run as turn_until
+    from autoscale.observe.ahead import ReadAhead
+
+    settings = wiring.settings(config, kubeconfig=kubeconfig, context=context)
+    providers = [ReadAhead(provider) for provider in wiring.providers(settings)]  # while the cluster is connected to
+    log = configure(log_format, debug=bool(ctx.obj))
+    registry = CollectorRegistry()
+    pulse = Pulse(Both(Log(log), Metrics(registry)))
+    stop = threading.Event()
+    with wiring.cluster(kubeconfig, context, watch=True) as cluster:
+        _readable([provider.first() for provider in providers])
+        server = None if once else _serve(registry, pulse, metrics_port)
+        engine = Engine(
+            cluster=cluster,
+            providers=providers,
+            policies=settings.policies,
+            solver=wiring.solver(settings),
+            clock=wiring.clock(),
+            settings=settings.decide,
+            rhythm=settings.loop,
+            witness=pulse,
+            dry_run=dry_run,
+        )
+        _until_signal(stop, log)
+        port = server.server_address[1] if server is not None else None
+        log.info("started", cluster=settings.cluster, config=settings.source, dry_run=dry_run, metrics_port=port)
+        try:
+            turn_until(engine, stop, once=once)
+        finally:
+            if server is not None:
+                server.shutdown()
+                server.server_close()
+        log.info("stopped")
+
+
+def _readable(clouds: Sequence[CloudView]) -> None:
+    """Refuse to start when no cloud lets us in; anything else may pass, and the loop tries again."""
+    from autoscale.errors import BadInput
+    from autoscale.model.supply import FaultKind
+
+    denied = [[f for f in cloud.faults if f.kind is FaultKind.DENIED] for cloud in clouds]
+    if denied and all(denied):
+        raise BadInput(denied[0][0].message, where=clouds[0].provider)
+
+
+def _serve(registry: CollectorRegistry, pulse: Pulse, port: int) -> ThreadingHTTPServer:
+    from autoscale.cli.serve import serve
+    from autoscale.errors import BadInput
+
+    try:
+        return serve(registry, pulse, port)
+    except OSError as error:
+        raise BadInput(f"port {port} can't be used, {os.strerror(error.errno or 0)}", where="--metrics-port") from error
+
+
+def _until_signal(stop: threading.Event, log: Any) -> None:
+    """The first signal ends the loop after its tick; a second one ends the process at once."""
+
+    def heard(number: int, _frame: Any) -> None:
+        stop.set()
+        log.info("stopping", signal=signal.Signals(number).name)
+        signal.signal(number, signal.SIG_DFL)
+
+    for each in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(each, heard)

@@ -1,0 +1,106 @@
+"""`autoscale validate`."""
+
+from __future__ import annotations
+
+import dataclasses
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from autoscale.cli.options import Named
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator, Mapping
+
+    from autoscale.config import Settings
+
+EPILOG = """\b
+Examples:
+  autoscale validate autoscaler.yaml
+  autoscale validate deploy/base/autoscaler.yaml && kubectl apply -k deploy/base
+"""
+
+
+@click.command(epilog=EPILOG)
+@click.argument("file", type=Named())
+@click.pass_context
+def validate(ctx: click.Context, file: str) -> None:
+    """Check a configuration and say what it means. Lists every error and ends with status 2 when there are any."""
+    from autoscale import wiring
+    from autoscale.cli.streams import complain, plain
+    from autoscale.config import BadConfig
+
+    try:
+        settings = wiring.settings(file)
+        wiring.providers(settings)
+    except BadConfig as error:
+        for problem in error.problems:
+            complain(str(problem))
+        ctx.exit(2)
+    for line in explain(settings):
+        click.echo(plain(line))
+
+
+def explain(settings: Settings) -> Iterator[str]:
+    """What a configuration means, a line a section."""
+    decide = settings.decide
+    where = ", ".join(settings.providers) if settings.providers else "every installed one with credentials"
+    yield f"{settings.source or 'defaults'}: valid"
+    yield f"  cluster      {settings.cluster}"
+    yield f"  providers    {where}"
+    yield f"  pods         {'those that ask for a device' if decide.gpu_pods_only else 'all'}"
+    yield (
+        f"  batch        decide after {settings.loop.quiet_s:g} s of quiet, after {settings.loop.batch_max_s:g} s at most"
+    )
+    yield f"  solver       at most {settings.solver_time_limit_s:g} s a search"
+    if decide.node_cost_microusd_per_hour:
+        yield f"  objective    a node costs $ {decide.node_cost_microusd_per_hour / 1e6:g}/h beside its price"
+    yield (
+        f"  reservation  a node must join within {_time(decide.provision_timeout_s)}, is held for its pods "
+        f"{_time(decide.hold_timeout_s)} at most"
+    )
+    idle = "never" if decide.idle_after_s is None else f"after {_time(decide.idle_after_s)}"
+    yield f"  removal      nodes without work are removed {idle}{_longer(settings)}"
+    for policy in settings.policies:
+        yield f"  policy       {policy.name}: {_options(policy)}"
+
+
+def _longer(settings: Settings) -> str:
+    return " or later, as the policy idle says" if any(policy.name == "idle" for policy in settings.policies) else ""
+
+
+def _options(policy: Any) -> str:
+    parts = []
+    for each in dataclasses.fields(policy):
+        value = getattr(policy, each.name)
+        if "key" in each.metadata and value not in (None, {}, ()):
+            parts.append(f"{each.metadata['key']} {_shown(each.metadata['reads'], value)}")
+    return ", ".join(parts) or "nothing set"
+
+
+def _shown(reads: Any, value: Any) -> str:
+    if isinstance(reads, tuple):
+        return ", ".join(f"{pattern}: {_shown(reads[1], each)}" for pattern, each in value.items())
+    if isinstance(reads, type):
+        return f"({_options(value)})"
+    if reads == "money":
+        return f"$ {value / 1e6:,g}/h"
+    if reads == "share":
+        return f"{value / 10_000:g} %"
+    if reads in ("duration", "duration or never"):
+        return "never" if value is None else _time(value)
+    if reads == "amounts":
+        return _amounts(value)
+    return str(value) if not isinstance(value, tuple) else ", ".join(value)
+
+
+def _time(seconds: int) -> str:
+    """`90` as `1 m 30 s`."""
+    parts = ((seconds // 3600, "h"), (seconds // 60 % 60, "m"), (seconds % 60, "s"))
+    return " ".join(f"{number} {unit}" for number, unit in parts if number) or "0 s"
+
+
+def _amounts(value: Mapping[str, int]) -> str:
+    from autoscale.demand.wording import amount
+
+    return ", ".join(f"{amount(name, number)} {name}" for name, number in value.items())

@@ -1,0 +1,65 @@
+"""Numbers as people read them: money, shares, times, what a pod asks for."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from autoscale.demand.wording import amount
+from autoscale.model.units import HOURS_PER_MONTH, MICRO
+
+_ORDINARY = ("cpu", "memory", "ephemeral-storage", "pods")  # every node has these; the rest are devices
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+
+def per_hour(microusd: int) -> str:
+    """`$ 1,204.18/h`."""
+    return f"$ {microusd / MICRO:,.2f}/h"
+
+
+def per_month(microusd: int) -> str:
+    """`$ 33,288 a month`, of 730 hours."""
+    return f"$ {microusd * HOURS_PER_MONTH / MICRO:,.0f} a month"
+
+
+def each(microusd: int) -> str:
+    """A node's price per hour: `$ 0.526 each`."""
+    return f"$ {microusd / MICRO:,.3f} each"
+
+
+def counted(number: int, noun: str, plural: str = "") -> str:
+    """`1 node`, `2 nodes`."""
+    return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def percent(used: int, whole: int) -> str:
+    """`96 %`, rounded down, so that 100 % means full."""
+    return f"{used * 100 // whole} %" if whole else "0 %"
+
+
+def device(resource: str) -> str:
+    """A short name: `nvidia.com/gpu` is `GPU`, `nvidia.com/mig-1g.5gb` is `mig-1g.5gb`."""
+    short = resource.rpartition("/")[2]
+    return "GPU" if short == "gpu" else short
+
+
+def asks(requests: Mapping[str, int]) -> str:
+    """What a pod asks for that matters most: its devices, else cpu and memory."""
+    devices = [f"{number} {device(name)}" for name, number in requests.items() if name not in _ORDINARY]
+    if devices:
+        return ", ".join(devices)
+    return ", ".join(f"{amount(name, requests[name])} {name}" for name in ("cpu", "memory") if requests.get(name))
+
+
+def is_device(resource: str) -> bool:
+    """Whether it is an extended resource, not one that every node has."""
+    return resource not in _ORDINARY and not resource.startswith("hugepages-")
+
+
+def seconds(number: int) -> str:
+    """`38 s`, `5 m`, `3 h`, `2 d`: two figures are enough."""
+    for size, unit in ((86400, "d"), (3600, "h"), (60, "m")):
+        if number >= 2 * size:
+            return f"{number // size} {unit}"
+    return f"{number} s"

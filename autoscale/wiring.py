@@ -1,0 +1,165 @@
+"""The composition root: configuration to providers, policies, cluster and solver. The only place that builds things."""
+
+from __future__ import annotations
+
+import importlib
+from dataclasses import replace
+from importlib.metadata import entry_points
+from typing import TYPE_CHECKING, Any
+
+from autoscale.clock import SystemClock
+from autoscale.config import find, load
+from autoscale.config.problems import nearest
+from autoscale.errors import AutoscaleError, BadInput
+from autoscale.model.problem import Solution, Status
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+
+    from autoscale.config import Settings
+    from autoscale.model.problem import Problem
+    from autoscale.model.supply import NodeGroup
+    from autoscale.observe.kube import KubeCluster
+    from autoscale.ports import Clock, Provider, Solver
+
+PROVIDERS = "gpu_autoscale.providers"
+POLICIES = "gpu_autoscale.policies"
+FAILED = "nothing was planned"
+
+
+def settings(path: str | None, *, kubeconfig: str | None = None, context: str | None = None) -> Settings:
+    """The settings of a file, of the one that $AUTOSCALE_CONFIG names, or the defaults. Raises BadConfig.
+
+    A cluster that they don't name has the name that the kubeconfig has for it.
+    """
+    found = load(find(path), policies={each.name: each.load for each in entry_points(group=POLICIES)})
+    for name in found.providers or {}:
+        _provider_entry(name, found)
+    if found.cluster:
+        return found
+    from autoscale.observe.kube_name import cluster_name
+
+    return replace(found, decide=replace(found.decide, cluster=cluster_name(kubeconfig, context)))
+
+
+def providers(settings: Settings, *, clock: Clock | None = None) -> tuple[Provider, ...]:
+    """The clouds of a configuration; every one that is installed when it names none. Touches no network."""
+    now_s = (clock or SystemClock()).now_s
+    out: list[Provider] = []
+    for name in _names(settings):
+        entry = _provider_entry(name, settings)
+        make: Callable[..., Provider] = entry.load()
+        options = (settings.providers or {}).get(name, {})
+        try:
+            out.append(make(options, cluster=settings.cluster, now_s=now_s))
+        except BadInput as error:
+            where = f"{_place(name, settings)}: {error.where}" if settings.source else error.where
+            raise BadInput(error.what, where=where, expected=error.expected, found=error.found) from error
+    return tuple(out)
+
+
+def catalogue(settings: Settings) -> tuple[NodeGroup, ...]:
+    """What the bundled catalogues of the configuration's clouds offer, for plans without a cloud."""
+    out: list[NodeGroup] = []
+    for name in _names(settings):
+        module = importlib.import_module(_provider_entry(name, settings).module)
+        groups: Callable[[], tuple[NodeGroup, ...]] | None = getattr(module, "catalogue_groups", None)
+        if groups is not None:
+            out += groups()
+    return tuple(out)
+
+
+def cluster(kubeconfig: str | None, context: str | None, *, watch: bool) -> KubeCluster:
+    """The Kubernetes cluster. Raises Unreachable, which says what was tried."""
+    from autoscale.observe.kube import KubeCluster
+
+    return KubeCluster.connect(kubeconfig, context, watch=watch)
+
+
+def clock() -> Clock:
+    """The machine's own."""
+    return SystemClock()
+
+
+def solver(settings: Settings, *, time_limit_s: float | None = None, strict: bool = False) -> Solver:
+    """`solve` within a time limit, made careful."""
+    limit_s = settings.solver_time_limit_s if time_limit_s is None else time_limit_s
+
+    def search(problem: Problem, seed: int) -> Solution:
+        from autoscale.solve import solve
+
+        return solve(problem, time_limit_s=limit_s, seed=seed)
+
+    return careful(search, strict=strict)
+
+
+def careful(search: Callable[[Problem, int], Solution], *, strict: bool = False) -> Solver:
+    """A search whose every answer is checked by `verify`.
+
+    One that fails is asked for again with another seed. Should that fail too, the plan buys nothing and its method says
+    why (`strict`: SolverError), since whatever is wrong with the solver must not stop the engine's other work.
+    """
+
+    def answer(problem: Problem) -> Solution:
+        try:
+            return _verified(problem, search, seed=0)
+        except SolverError:
+            try:
+                return _verified(problem, search, seed=1)
+            except SolverError as error:
+                if strict:
+                    raise
+                return _nothing(problem, f"{FAILED}: {error}")
+
+    return answer
+
+
+class SolverError(AutoscaleError):
+    """The solver crashed, or its answer does not verify."""
+
+
+def _verified(problem: Problem, search: Callable[[Problem, int], Solution], *, seed: int) -> Solution:
+    from autoscale.solve import verify
+
+    try:
+        solution = search(problem, seed)
+    except AutoscaleError:
+        raise
+    except Exception as error:
+        raise SolverError(f"the solver failed, {type(error).__name__}: {' '.join(str(error).split())}") from error
+    faults = verify(problem, solution)
+    if faults:
+        raise SolverError(f"the solver's answer does not verify, {faults[0]}")
+    return solution
+
+
+def _nothing(problem: Problem, method: str) -> Solution:
+    """The answer that buys nothing."""
+    objective = sum(each.count * each.pending_penalty_microusd_per_hour for each in problem.demands)
+    return Solution(
+        status=Status.FEASIBLE,
+        nodes=(),
+        pending={index: each.count for index, each in enumerate(problem.demands)},
+        cost_microusd_per_hour=0,
+        objective_microusd_per_hour=objective,
+        bound_microusd_per_hour=0,
+        method=method,
+    )
+
+
+def _names(settings: Settings) -> list[str]:
+    if settings.providers is not None:
+        return list(settings.providers)
+    return sorted(each.name for each in entry_points(group=PROVIDERS))
+
+
+def _provider_entry(name: str, settings: Settings) -> Any:
+    known: Mapping[str, Any] = {each.name: each for each in entry_points(group=PROVIDERS)}
+    if name not in known:
+        raise BadInput(f"unknown provider {name!r}", where=_place(name, settings), expected=nearest(name, known))
+    return known[name]
+
+
+def _place(name: str, settings: Settings) -> str:
+    line = settings.provider_lines.get(name)
+    return f"{settings.source}:{line}: providers" if line else "providers"

@@ -1,0 +1,29 @@
+"""Amazon EC2 Auto Scaling groups behind `autoscale.ports.Provider`, and the bundled catalogue for offline plans.
+
+`catalog` needs no account and no boto3; `provider` is imported when a configuration asks for the cloud.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from providers.aws.catalog import catalogue_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from providers.aws.provider import AwsProvider
+
+__all__ = ["catalogue_groups", "provider_from_settings"]
+
+
+def provider_from_settings(settings: Mapping[str, Any], *, cluster: str, now_s: Callable[[], int]) -> AwsProvider:
+    """The provider that a configuration describes. Touches no network; raises BadInput for wrong settings."""
+    from providers.aws.settings import AwsSettings
+
+    parsed = AwsSettings.parse(settings, cluster=cluster)
+
+    from providers.aws.provider import AwsProvider
+
+    return AwsProvider(parsed, now_s=now_s)

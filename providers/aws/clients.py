@@ -1,0 +1,81 @@
+"""boto3 clients, made when first needed, with every wait bounded."""
+
+from __future__ import annotations
+
+from functools import cached_property
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from boto3.session import Session
+    from botocore.config import Config
+    from mypy_boto3_autoscaling.client import AutoScalingClient
+    from mypy_boto3_ec2.client import EC2Client
+
+    from providers.aws.settings import AwsSettings
+
+_CONNECT_S = 3.0
+_ATTEMPTS = 3  # botocore's standard mode: jittered waits of at most 1 s and 2 s in between
+
+
+class Clients:
+    """One account and region. A call ends within `_ATTEMPTS * (_CONNECT_S + read_timeout_s)` and 3 s of waits.
+
+    Making a client may raise any of `faults.CLOUD_ERRORS` (no region, no such profile).
+    """
+
+    def __init__(self, settings: AwsSettings, *, read_timeout_s: float) -> None:
+        self._settings = settings
+        self._read_timeout_s = read_timeout_s
+
+    @cached_property
+    def region(self) -> str:
+        """The region in use, such as `us-east-1`."""
+        return self.autoscaling.meta.region_name
+
+    @cached_property
+    def autoscaling(self) -> AutoScalingClient:
+        """For reads and for writes that may be repeated."""
+        from botocore.exceptions import InvalidEndpointConfigurationError
+
+        try:
+            return self._session.client(
+                "autoscaling", endpoint_url=self._settings.endpoint_url or None, config=self._config(_ATTEMPTS)
+            )
+        except ValueError as error:  # of AWS_ENDPOINT_URL or a profile; the configuration's own has been checked
+            raise InvalidEndpointConfigurationError(msg=str(error)) from error
+
+    @cached_property
+    def autoscaling_once(self) -> AutoScalingClient:
+        """For writes that count: a lost answer must not send them a second time."""
+        return self._session.client(
+            "autoscaling", endpoint_url=self._settings.endpoint_url or None, config=self._config(1)
+        )
+
+    @cached_property
+    def ec2(self) -> EC2Client:
+        """For launch templates and zones."""
+        return self._session.client(
+            "ec2", endpoint_url=self._settings.endpoint_url or None, config=self._config(_ATTEMPTS)
+        )
+
+    @cached_property
+    def _session(self) -> Session:
+        import boto3
+        from botocore.exceptions import CredentialRetrievalError
+
+        session = boto3.Session(region_name=self._settings.region or None)
+        try:
+            session.get_credentials()  # looked up now: a credential process may fail in ways that botocore lets through
+        except (OSError, ValueError) as error:
+            raise CredentialRetrievalError(provider="the profile's credential_process", error_msg=str(error)) from error
+        return session
+
+    def _config(self, attempts: int) -> Config:
+        from botocore.config import Config
+
+        return Config(
+            connect_timeout=_CONNECT_S,
+            read_timeout=self._read_timeout_s,
+            retries={"mode": "standard", "total_max_attempts": attempts},
+            user_agent_extra="gpu-autoscale",
+        )

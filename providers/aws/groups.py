@@ -1,0 +1,163 @@
+"""An auto scaling group as a NodeGroup: what a node of it will be, and what it costs. Pure: everything is given."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from types import MappingProxyType
+from typing import TYPE_CHECKING
+
+from autoscale.model.resources import Resources
+from autoscale.model.supply import CapacityType, Instance, InstanceState, NodeGroup, Offering, SkippedGroup
+from autoscale.model.workload import Code, Reason
+from providers.aws import catalog
+from providers.aws.launches import Launch, launch
+from providers.aws.machines import EFA
+from providers.aws.specifications import REGION
+from providers.aws.tags import node_template
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, InstanceTypeDef
+
+    from autoscale.model.supply import Fault
+    from providers.aws.settings import AwsSettings
+    from providers.aws.tags import NodeTemplate
+    from providers.aws.templates import Template, TemplateRef
+
+PREFIX = "aws:"
+_GONE = ("Terminat", "Detach", "Standby", "EnteringStandby")  # Standby: Amazon no longer counts it in the target
+
+
+@dataclass(frozen=True, slots=True)
+class Surroundings:
+    """What a group's model rests on beside the group.
+
+    `zone_ids`: zone name -> zone ID, the account's own or, when it did not tell (`zones_told`), dealt in order.
+    """
+
+    settings: AwsSettings
+    region: str
+    zone_ids: Mapping[str, str]
+    zones_told: bool
+    templates: Mapping[TemplateRef, Template | Fault]
+
+
+def tags_of(group: AutoScalingGroupTypeDef) -> dict[str, str]:
+    """The group's tags by key."""
+    return {tag["Key"]: tag.get("Value", "") for tag in group.get("Tags", []) if "Key" in tag}
+
+
+def members(group: AutoScalingGroupTypeDef) -> tuple[Instance, ...]:
+    """The group's instances, those that wait in a warm pool left out, by id."""
+    found = [_instance(each) for each in group.get("Instances", []) if not each["LifecycleState"].startswith("Warmed")]
+    return tuple(sorted(found, key=lambda each: each.id))
+
+
+def model(group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | SkippedGroup:
+    """The group in our words, or why it has none."""
+    name = group["AutoScalingGroupName"]
+    plan = launch(group, around.templates)
+    template = node_template(tags_of(group))
+    if group.get("Status"):
+        return _skipped(name, f"it is being deleted ({group.get('Status')})")
+    if isinstance(plan, str):
+        return _skipped(name, plan)
+    if isinstance(template, str):
+        return _skipped(name, template)
+    for each in plan.types:
+        if catalog.instance_type(each) is None:
+            return _skipped(name, f"the catalogue does not have instance type {each}")
+        if fraction := catalog.gpu_fraction(each):
+            return _skipped(name, f"{each} has {fraction} of a GPU, which no device plugin offers as a resource")
+    zones = sorted(group["AvailabilityZones"])
+    zone = zones[0] if len(zones) == 1 else ""
+    price, notes = _price(plan, zones, around)
+    allocatable = _allocatable(plan, template)
+    suspended = any(each.get("ProcessName") == "Launch" for each in group.get("SuspendedProcesses", []))
+    if suspended:
+        notes = (*notes, "its Launch process is suspended, so it can't grow")
+    return NodeGroup(
+        id=PREFIX + name,
+        provider="aws",
+        name=name,
+        offering=Offering("|".join(plan.types), zone, plan.capacity_type, price),
+        allocatable=allocatable,
+        labels=MappingProxyType(_labels(plan, template, zone, around)),
+        taints=template.taints,
+        devices=_devices(plan, template, allocatable),
+        min_nodes=group["MinSize"],
+        max_nodes=min(group["MaxSize"], group["DesiredCapacity"]) if suspended else group["MaxSize"],
+        target_nodes=group["DesiredCapacity"],
+        instances=members(group),
+        notes=tuple(Reason(Code.UNMODELLED, text, source="aws") for text in (*plan.notes, *notes)),
+    )
+
+
+def _skipped(name: str, text: str) -> SkippedGroup:
+    return SkippedGroup(PREFIX + name, Reason(Code.UNMODELLED, f"group {name} is left out: {text}", source="aws"))
+
+
+def _instance(found: InstanceTypeDef) -> Instance:
+    zone = found["AvailabilityZone"]
+    life = found["LifecycleState"]
+    if life.startswith(_GONE):
+        state = InstanceState.TERMINATING
+    else:
+        state = InstanceState.PENDING if life.startswith("Pending") else InstanceState.RUNNING
+    return Instance(
+        id=found["InstanceId"],
+        provider_id=f"aws:///{zone}/{found['InstanceId']}",
+        state=state,
+        zone=zone,
+        instance_type=found.get("InstanceType", ""),
+        protected=found.get("ProtectedFromScaleIn", False),
+    )
+
+
+def _allocatable(plan: Launch, template: NodeTemplate) -> Resources:
+    """The catalogue's room, EFA only as far as the launch template attaches it, the tags' amounts before both."""
+    room = dict(catalog.common(plan.types, disk_gib=plan.template.disk_gib).allocatable.amounts)
+    room[EFA] = min(room.get(EFA, 0), plan.template.efa_interfaces)
+    return Resources({**room, **template.resources})
+
+
+def _devices(plan: Launch, template: NodeTemplate, allocatable: Resources) -> tuple[str, ...]:
+    """The types' own devices and any extended resource that a tag promises."""
+    promised = [*catalog.common(plan.types).devices, *(name for name in template.resources if "/" in name)]
+    return tuple(sorted({name for name in promised if allocatable[name] > 0}))
+
+
+def _labels(plan: Launch, template: NodeTemplate, zone: str, around: Surroundings) -> dict[str, str]:
+    labels = {**catalog.common(plan.types).labels, **catalog.zone_labels(zone, around.region)}
+    if plan.certain:
+        labels |= catalog.capacity_labels(plan.capacity_type)
+    if around.zones_told and zone in around.zone_ids:
+        labels["topology.k8s.aws/zone-id"] = around.zone_ids[zone]
+    return labels | dict(template.labels)
+
+
+def _price(plan: Launch, zones: list[str], around: Surroundings) -> tuple[int, tuple[str, ...]]:
+    """The dearest of all types and zones that a node may land on, and what had to be assumed."""
+    dearest, guessed, foreign = 0, False, False
+    for name in plan.types:
+        for zone in zones:
+            price = around.settings.price(name, zone, plan.capacity_type)
+            if price is None:
+                foreign = foreign or around.region != REGION
+                price = _catalogue_price(name, around.zone_ids.get(zone, ""), plan.capacity_type)
+            if price is None:
+                guessed, price = True, catalog.on_demand_price(name) or 0
+            dearest = max(dearest, price)
+    notes = []
+    if guessed:
+        notes.append("the spot price is not known; it is priced as on-demand")
+    if foreign:
+        notes.append(f"there are no prices for {around.region}; those of {REGION} stand in")
+    return dearest, tuple(notes)
+
+
+def _catalogue_price(name: str, zone_id: str, capacity_type: CapacityType) -> int | None:
+    if capacity_type == CapacityType.SPOT:
+        return catalog.spot_price(name, zone_id)
+    return catalog.on_demand_price(name)
