@@ -1,0 +1,31 @@
+"""The engine against the real scheduler: a fixed small number of verdicts."""
+
+from pathlib import Path
+
+import pytest
+
+from tests.cluster.controlplane import build
+
+from .compare import difference
+from .generate import cases
+from .judge import Judge
+from .run import run
+from .scenario import read, write
+
+VERDICTS = 150
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("cluster")
+def test_the_engine_judges_as_the_real_scheduler(tmp_path: Path) -> None:
+    """No verdict of the scheduler on 150 pods and nodes differs from ours, and a kept case reads back as it was."""
+    with Judge(build.binaries()) as judge:
+        tally = run(judge, seed=1, count=VERDICTS)
+        kept = [
+            read(write(verdict, version=judge.version, folder=tmp_path))
+            for verdict in judge.verdicts(list(cases(7, 3)))
+        ]
+    assert not tally.by_kind
+    assert tally.verdicts == VERDICTS
+    assert VERDICTS / 5 < tally.binds < VERDICTS * 4 / 5
+    assert not any(difference(verdict) for verdict in kept)

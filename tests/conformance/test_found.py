@@ -1,0 +1,16 @@
+"""Cases where the engine and the real scheduler once disagreed, each kept as a file, replayed without a cluster."""
+
+from pathlib import Path
+
+import pytest
+
+from .compare import difference
+from .scenario import FOUND, read
+
+FILES = sorted(FOUND.glob("*.yaml"))
+
+
+@pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
+def test_the_engine_says_what_the_scheduler_said(file: Path) -> None:
+    """The recorded verdict, the lacking resources and the reading of the manifest are all ours too."""
+    assert difference(read(file)) == ""

@@ -1,0 +1,29 @@
+from collections.abc import Iterator
+
+import pytest
+
+from .clouds import AwsCloud, Cloud, FakeCloud, client
+from .wire import Wire
+
+
+@pytest.fixture(scope="session")
+def wire() -> Iterator[Wire]:
+    """One moto server behind one proxy for all tests of a process."""
+    with Wire() as started:
+        yield started
+        for service in ("autoscaling", "ec2"):
+            client(service, started.moto_url).close()
+
+
+@pytest.fixture
+def aws(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> AwsCloud:
+    """An empty account."""
+    monkeypatch.setenv("AWS_ACCESS_KEY_ID", "test")
+    monkeypatch.setenv("AWS_SECRET_ACCESS_KEY", "test")
+    return AwsCloud(wire)
+
+
+@pytest.fixture(params=["fake", "aws"])
+def cloud(request: pytest.FixtureRequest) -> Cloud:
+    """Each provider in turn, with no groups."""
+    return FakeCloud() if request.param == "fake" else request.getfixturevalue("aws")

@@ -1,0 +1,186 @@
+"""The contract: what `autoscale.ports.Provider` promises, whatever the cloud."""
+
+import pytest
+
+from autoscale.errors import ProviderError
+from autoscale.model.supply import FaultKind, Instance, InstanceState
+
+from .clouds import FAULTS, Cloud
+
+
+def refused(error: pytest.ExceptionInfo[ProviderError]) -> tuple[FaultKind, str]:
+    """What kind of no, and about which group."""
+    return error.value.fault.kind, error.value.fault.group
+
+
+def test_observe_finds_the_tagged_groups_and_no_others(cloud: Cloud) -> None:
+    """A group without the tags is none of our business."""
+    mine = [cloud.create("b-mine"), cloud.create("a-mine")]
+    cloud.create("theirs", tagged=False)
+    view = cloud.provider.observe()
+    assert ([group.id for group in view.groups], view.skipped, view.faults) == (sorted(mine), (), ())
+
+
+def test_observe_tells_the_target_the_bounds_and_every_instance(cloud: Cloud) -> None:
+    """The view is the cloud's books: target, bounds and instances with the provider id that their Nodes will have."""
+    group = cloud.create("gpu", nodes=2, low=1, high=7)
+    (seen,) = cloud.provider.observe().groups
+    _, ids = cloud.truth(group)
+    scheme = cloud.provider.name
+    assert (seen.target_nodes, seen.min_nodes, seen.max_nodes, seen.provider) == (2, 1, 7, scheme)
+    assert seen.instances == tuple(
+        Instance(each, f"{scheme}:///us-east-1a/{each}", InstanceState.RUNNING, "us-east-1a", "g4dn.xlarge")
+        for each in sorted(ids)
+    )
+
+
+def test_resize_grows_the_group_to_exactly_the_target(cloud: Cloud) -> None:
+    """The target is absolute."""
+    group = cloud.create("gpu", nodes=1)
+    cloud.provider.resize(group, target_nodes=4, request_id="plan-1")
+    target, ids = cloud.truth(group)
+    assert (target, len(ids)) == (4, 4)
+
+
+def test_the_same_resize_again_changes_nothing(cloud: Cloud) -> None:
+    """A retry, with the same or another request id, buys nothing."""
+    group = cloud.create("gpu")
+    cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
+    before = cloud.truth(group)
+    cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
+    cloud.provider.resize(group, target_nodes=3, request_id="plan-2")
+    assert cloud.truth(group) == before
+
+
+def test_remove_takes_the_named_instance_only_and_lowers_the_target_by_one(cloud: Cloud) -> None:
+    """Nobody but us chooses which machine goes."""
+    group = cloud.create("gpu", nodes=3)
+    _, (first, second, third) = cloud.truth(group)
+    cloud.provider.remove(group, [second], request_id="plan-1")
+    target, left = cloud.truth(group)
+    assert (target, set(left)) == (2, {first, third})
+
+
+def test_remove_twice_is_remove_once(cloud: Cloud) -> None:
+    """An instance that is gone, named twice, or never was there counts as done."""
+    group = cloud.create("gpu", nodes=3)
+    _, (first, *_) = cloud.truth(group)
+    cloud.provider.remove(group, [first, first], request_id="plan-1")
+    cloud.provider.remove(group, [first, "i-00000000000000000"], request_id="plan-2")
+    target, left = cloud.truth(group)
+    assert (target, len(left)) == (2, 2)
+
+
+@pytest.mark.parametrize("target", [11, 1], ids=["above the maximum", "below the minimum"])
+def test_a_target_outside_the_bounds_is_refused(cloud: Cloud, target: int) -> None:
+    """The group's bounds are its owner's word."""
+    group = cloud.create("gpu", nodes=2, low=2, high=10)
+    before = cloud.truth(group)
+    with pytest.raises(ProviderError) as error:
+        cloud.provider.resize(group, target_nodes=target, request_id="plan-1")
+    assert (refused(error), cloud.truth(group)) == ((FaultKind.OTHER, group), before)
+
+
+def test_a_target_that_would_end_instances_is_refused(cloud: Cloud) -> None:
+    """Lowering a target lets a cloud end any machine, busy or not; `remove` names it."""
+    group = cloud.create("gpu", nodes=3)
+    before = cloud.truth(group)
+    with pytest.raises(ProviderError) as error:
+        cloud.provider.resize(group, target_nodes=2, request_id="plan-1")
+    assert (error.value.fault.code, cloud.truth(group)) == ("WouldTerminate", before)
+
+
+def test_remove_stops_at_the_minimum(cloud: Cloud) -> None:
+    """What the bounds allow is done, the rest is refused."""
+    group = cloud.create("gpu", nodes=2, low=1)
+    _, (first, second) = cloud.truth(group)
+    with pytest.raises(ProviderError) as error:
+        cloud.provider.remove(group, [first, second], request_id="plan-1")
+    assert (refused(error), cloud.truth(group)) == ((FaultKind.OTHER, group), (1, [second]))
+
+
+def test_an_unknown_group_is_not_found(cloud: Cloud) -> None:
+    """Whether it never was there or is not ours."""
+    theirs = cloud.create("theirs", tagged=False)
+    for group in ("aws:nowhere", theirs):
+        with pytest.raises(ProviderError) as error:
+            cloud.provider.resize(group, target_nodes=1, request_id="plan-1")
+        assert refused(error) == (FaultKind.NOT_FOUND, group)
+        with pytest.raises(ProviderError) as error:
+            cloud.provider.remove(group, ["i-00000000000000000"], request_id="plan-1")
+        assert refused(error) == (FaultKind.NOT_FOUND, group)
+
+
+def test_observe_reads_every_page(cloud: Cloud) -> None:
+    """120 groups are more than one page of any cloud."""
+    ids = [cloud.create(f"gpu-{n:03}") for n in range(120)]
+    assert [group.id for group in cloud.provider.observe().groups] == ids
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_refused_resize_buys_nothing_and_says_what_kind_of_no_it_was(cloud: Cloud, fault: str) -> None:
+    """The fault is named, and the next try works."""
+    group = cloud.create("gpu", nodes=1)
+    cloud.fail("resize", fault)
+    with pytest.raises(ProviderError) as error:
+        cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
+    assert (refused(error), cloud.truth(group)[0]) == ((FAULTS[fault][1], group), 1)
+    cloud.mend()
+    cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
+    assert cloud.truth(group)[0] == 3
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_refused_removal_removes_nothing_and_says_what_kind_of_no_it_was(cloud: Cloud, fault: str) -> None:
+    """The fault is named, and the next try works."""
+    group = cloud.create("gpu", nodes=2)
+    _, (first, second) = cloud.truth(group)
+    cloud.fail("remove", fault)
+    with pytest.raises(ProviderError) as error:
+        cloud.provider.remove(group, [first], request_id="plan-1")
+    assert (refused(error), cloud.truth(group)) == ((FAULTS[fault][1], group), (2, [first, second]))
+    cloud.mend()
+    cloud.provider.remove(group, [first], request_id="plan-1")
+    assert cloud.truth(group) == (1, [second])
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_read_is_in_the_view_and_not_an_exception(cloud: Cloud, fault: str) -> None:
+    """The view has the fault and no half of the groups."""
+    cloud.create("gpu")
+    cloud.fail("observe", fault)
+    view = cloud.provider.observe()
+    assert (view.groups, view.skipped, [(each.kind, each.group) for each in view.faults]) == (
+        (),
+        (),
+        [(FAULTS[fault][1], "")],
+    )
+    cloud.mend()
+    assert cloud.provider.observe().faults == ()
+
+
+def test_a_lost_answer_to_a_resize_buys_once(cloud: Cloud) -> None:
+    """The call took effect, the answer never came; the next tick asks for the same target."""
+    group = cloud.create("gpu", nodes=1)
+    cloud.lose("resize")
+    with pytest.raises(ProviderError):
+        cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
+    cloud.mend()
+    cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
+    target, ids = cloud.truth(group)
+    assert (target, len(ids)) == (3, 3)
+
+
+def test_a_lost_answer_to_a_removal_removes_once(cloud: Cloud) -> None:
+    """Whether the provider found out by itself or is asked again, the target goes down by one."""
+    group = cloud.create("gpu", nodes=3)
+    _, (first, *_) = cloud.truth(group)
+    cloud.lose("remove")
+    try:
+        cloud.provider.remove(group, [first], request_id="plan-1")
+    except ProviderError as error:
+        assert error.fault.group == group  # noqa: PT017 - it may find out, it need not
+    cloud.mend()
+    cloud.provider.remove(group, [first], request_id="plan-1")
+    target, left = cloud.truth(group)
+    assert (target, len(left), first in left) == (2, 2, False)

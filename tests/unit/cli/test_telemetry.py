@@ -1,0 +1,38 @@
+"""What is logged of a tick."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+import structlog
+
+from autoscale.cli.telemetry import Log
+from autoscale.loop import Turn
+from autoscale.model.plan import Action, Announce, Plan, Receipt, Resize
+from autoscale.model.snapshot import Ledger
+from tests.builders import NOW, snapshot
+
+
+def logged(*actions: Action, dry_run: bool) -> list[Any]:
+    """The lines of a tick with these actions."""
+    receipts = () if dry_run else tuple(Receipt(action, "done") for action in actions)
+    with structlog.testing.capture_logs() as lines:
+        Log(structlog.get_logger()).turn(
+            Turn(snapshot(), Plan("p", NOW, "f", actions), receipts, Ledger(), dry_run=dry_run)
+        )
+    return lines
+
+
+@pytest.mark.parametrize(("dry_run", "outcome"), [(False, "done"), (True, "dry run")])
+def test_pods_that_are_told_the_same_share_a_line(*, dry_run: bool, outcome: str) -> None:
+    """Ten thousand pods that wait must not be ten thousand lines."""
+    told = [Announce(f"u{i}", f"default/p-{i}", "NotTriggerScaleUp", "too big") for i in range(12)]
+    other = Announce("x", "default/x", "TriggeredScaleUp", "g 0->1")
+    lines = logged(*told, Resize("g", 0, 1, ("p-000",)), other, dry_run=dry_run)
+    assert [line["event"] for line in lines] == ["resize", "announce", "announce", "tick"]
+    first, second = lines[1:3]
+    assert first["pods"] == [f"default/p-{i}" for i in range(10)]
+    assert (first["more_pods"], first["message"], first["event_type"]) == (2, "too big", "NotTriggerScaleUp")
+    assert (second["pods"], second["outcome"], second["plan"]) == (["default/x"], outcome, "p")
+    assert "more_pods" not in second

@@ -1,0 +1,290 @@
+"""Kubernetes objects as model types."""
+
+import json
+from typing import Any
+
+import msgspec
+import pytest
+
+from autoscale.model.resources import Resources
+from autoscale.model.supply import Node, NodeReservation
+from autoscale.model.workload import (
+    Claim,
+    DaemonSet,
+    NodeSelectorTerm,
+    Pod,
+    PodShape,
+    Requirement,
+    Taint,
+    Toleration,
+)
+from autoscale.observe import decode
+
+
+def pod_json(spec: dict[str, Any] | None = None, status: dict[str, Any] | None = None, **metadata: Any) -> bytes:
+    """A pod of one container as the API server writes it."""
+    containers = [{"name": "main", "resources": {"requests": {"cpu": "1"}}}]
+    return json.dumps(
+        {
+            "metadata": {"name": "a", "namespace": "ml", "uid": "u1", **metadata},
+            "spec": {"containers": containers, **(spec or {})},
+            "status": status or {},
+        }
+    ).encode()
+
+
+PLAIN = PodShape(Resources({"cpu": 1000, "pods": 1}))
+
+
+def test_a_whole_pod() -> None:
+    """Everything that is read of a pod lands where the model has it."""
+    raw = pod_json(
+        {
+            "nodeSelector": {"z": "1", "a": "2"},
+            "affinity": {
+                "nodeAffinity": {
+                    "requiredDuringSchedulingIgnoredDuringExecution": {
+                        "nodeSelectorTerms": [
+                            {
+                                "matchExpressions": [{"key": "k", "operator": "In", "values": ["y", "x"]}],
+                                "matchFields": [{"key": "metadata.name", "operator": "In", "values": ["n"]}],
+                            }
+                        ]
+                    },
+                    "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "preference": {}}],
+                }
+            },
+            "tolerations": [
+                {"key": "nvidia.com/gpu", "operator": "Exists"},
+                {"key": "gpu-autoscale.dev/slot", "value": "p-3", "effect": "NoSchedule"},
+                {"key": "a", "value": "b", "effect": "NoExecute", "tolerationSeconds": 300},
+            ],
+            "priority": 7,
+            "schedulerName": "kai",
+            "nodeName": "n1",
+            "schedulingGates": [{"name": "wait"}],
+        },
+        {"phase": "Running", "nominatedNodeName": "n2"},
+        labels={"app": "web"},
+        annotations={
+            "gpu-autoscale.dev/slot": "p-3",
+            "gpu-autoscale.dev/group": "g",
+            "gpu-autoscale.dev/claimed-at": "1795411795",
+            "kubectl.kubernetes.io/last-applied-configuration": "{}",
+        },
+        creationTimestamp="2026-11-23T05:29:55Z",
+        deletionTimestamp="2026-11-23T05:30:00Z",
+        ownerReferences=[
+            {"kind": "Thing", "name": "t", "uid": "1"},
+            {"kind": "ReplicaSet", "name": "web-1", "uid": "2", "controller": True},
+        ],
+    )
+    assert decode.pod(raw) == Pod(
+        uid="u1",
+        namespace="ml",
+        name="a",
+        shape=PodShape(
+            requests=Resources({"cpu": 1000, "pods": 1}),
+            node_selector=(("a", "2"), ("z", "1")),
+            node_affinity=(
+                NodeSelectorTerm((Requirement("k", "In", ("x", "y")),), (Requirement("metadata.name", "In", ("n",)),)),
+            ),
+            tolerations=(Toleration("a", "Equal", "b", "NoExecute"), Toleration("nvidia.com/gpu", "Exists")),
+            priority=7,
+            scheduler_name="kai",
+        ),
+        labels={"app": "web"},
+        annotations={
+            "gpu-autoscale.dev/slot": "p-3",
+            "gpu-autoscale.dev/group": "g",
+            "gpu-autoscale.dev/claimed-at": "1795411795",
+        },
+        owner="ReplicaSet/web-1",
+        node_name="n1",
+        phase="Running",
+        created_at_s=1795411795,
+        deleting=True,
+        gated=True,
+        nominated_node="n2",
+        tolerated_slots=("p-3",),
+        claim=Claim("p-3", "g", 1795411795),
+    )
+
+
+def test_a_bare_pod_has_defaults() -> None:
+    """What a pod does not say is what Kubernetes assumes."""
+    raw = b'{"metadata":{"name":"a","labels":null},"spec":{"containers":[{"name":"m"}],"tolerations":null}}'
+    assert decode.pod(raw) == Pod("", "default", "a", PodShape(Resources({"pods": 1})))
+
+
+def test_a_static_pod_is_a_mirror() -> None:
+    """The kubelet's annotation tells a static pod."""
+    assert decode.pod(pod_json(annotations={"kubernetes.io/config.mirror": "x"})).mirror
+
+
+def test_pods_of_one_template_share_their_shape_and_labels() -> None:
+    """Equal shapes are one object, however their bytes are written."""
+    one, two = decode.pod(pod_json(labels={"a": "b"})), decode.pod(pod_json(name="b", labels={"a": "b"}))
+    spaced = decode.pod(pod_json({"nodeSelector": {}, "tolerations": []}))
+    assert one.shape is two.shape is spaced.shape
+    assert one.labels is two.labels
+
+
+def test_a_slot_toleration_does_not_change_the_shape() -> None:
+    """Pods of one class stay equal when some of them are let onto their slot's node."""
+    toleration = {"key": "gpu-autoscale.dev/slot", "operator": "Equal", "value": "p-1", "effect": "NoSchedule"}
+    held = decode.pod(pod_json({"tolerations": [toleration]}))
+    assert (held.shape, held.tolerated_slots) == (PLAIN, ("p-1",))
+
+
+@pytest.mark.parametrize(
+    ("spec", "noted"),
+    [
+        (
+            {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "z"}]}}},
+            ("required pod affinity",),
+        ),
+        (
+            {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}},
+            ("required pod anti-affinity",),
+        ),
+        (
+            {"affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}}},
+            (),
+        ),
+        (
+            {
+                "topologySpreadConstraints": [
+                    {"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+                ]
+            },
+            ("topology spread over zone",),
+        ),
+        ({"topologySpreadConstraints": [{"topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]}, ()),
+        ({"containers": [{"name": "m", "ports": [{"hostPort": 80}, {"containerPort": 1}]}]}, ("host port 80",)),
+        (
+            {"hostNetwork": True, "containers": [{"name": "m", "ports": [{"containerPort": 9}, {"hostPort": 8}]}]},
+            ("host port 8", "host port 9"),
+        ),
+        ({"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "x"}}]}, ("persistent volume claim",)),
+        ({"volumes": [{"name": "d", "ephemeral": {"volumeClaimTemplate": {}}}]}, ("persistent volume claim",)),
+        ({"volumes": [{"name": "d", "emptyDir": {}}, {"name": "t", "projected": {}}]}, ()),
+        ({"resourceClaims": [{"name": "gpu"}]}, ("resource claim",)),
+    ],
+)
+def test_rules_that_are_not_modelled_are_noted(spec: dict[str, Any], noted: tuple[str, ...]) -> None:
+    """Hard rules that the planner does not know are named; wishes are not."""
+    assert decode.pod(pod_json(spec)).shape.unmodelled == noted
+
+
+def test_a_bad_quantity_is_noted_and_does_not_raise() -> None:
+    """One odd pod does not stop the tick: its shape says what is wrong with it."""
+    shape = decode.pod(pod_json({"containers": [{"name": "m", "resources": {"requests": {"cpu": "1x"}}}]})).shape
+    assert shape.unmodelled == (
+        (
+            "bad quantity in container m, requests.cpu: expected a quantity of at least 0 such as 500m, 2 or 16Gi, "
+            "found '1x'"
+        ),
+    )
+
+
+@pytest.mark.parametrize("text", ["", "soon", "-5", "1.5", "٣"])
+def test_a_claim_with_an_unreadable_time_is_as_old_as_can_be(text: str) -> None:
+    """A claim whose time can't be read counts from 0, so that it runs out instead of living for ever."""
+    pod = decode.pod(pod_json(annotations={"gpu-autoscale.dev/slot": "s", "gpu-autoscale.dev/claimed-at": text}))
+    assert pod.claim == Claim("s", "", 0)
+
+
+def test_what_is_no_pod_is_refused() -> None:
+    """Bytes that are no pod raise msgspec's error, with the place."""
+    with pytest.raises(msgspec.ValidationError, match=r"spec.tolerations\[0\].key"):
+        decode.pod(pod_json({"tolerations": [{"key": 3}]}))
+
+
+def node_json(**status: Any) -> bytes:
+    """A reserved node as the API server writes it."""
+    return json.dumps(
+        {
+            "metadata": {
+                "name": "n1",
+                "labels": {"zone": "a"},
+                "creationTimestamp": "2026-11-23T05:29:55Z",
+                "annotations": {
+                    "gpu-autoscale.dev/slot": "p-3",
+                    "gpu-autoscale.dev/reservation": "held",
+                    "gpu-autoscale.dev/reserved-at": "5",
+                },
+            },
+            "spec": {
+                "providerID": "aws:///us-east-1a/i-1",
+                "unschedulable": True,
+                "taints": [
+                    {"key": "gpu-autoscale.dev/slot", "value": "p-3", "effect": "NoSchedule"},
+                    {"key": "x", "effect": "NoExecute", "timeAdded": "2026-11-23T05:29:55Z"},
+                ],
+            },
+            "status": status,
+        }
+    ).encode()
+
+
+def test_a_whole_node() -> None:
+    """Everything that is read of a node lands where the model has it; allocatable rounds up, as the scheduler's does."""
+    raw = node_json(
+        allocatable={"cpu": "3920.5m", "memory": "14481Mi", "nvidia.com/gpu": "1", "pods": "29", "bad": "x"},
+        capacity={"cpu": "4"},
+        conditions=[{"type": "Ready", "status": "True"}],
+    )
+    assert decode.node(raw) == Node(
+        name="n1",
+        provider_id="aws:///us-east-1a/i-1",
+        allocatable=Resources({"cpu": 3921, "memory": 14481 * 2**20, "nvidia.com/gpu": 1, "pods": 29}),
+        labels={"zone": "a"},
+        annotations={
+            "gpu-autoscale.dev/slot": "p-3",
+            "gpu-autoscale.dev/reservation": "held",
+            "gpu-autoscale.dev/reserved-at": "5",
+        },
+        taints=(Taint("gpu-autoscale.dev/slot", "p-3"), Taint("x", "", "NoExecute")),
+        unschedulable=True,
+        ready=True,
+        created_at_s=1795411795,
+        reservation=NodeReservation("p-3", "held", 5),
+    )
+
+
+@pytest.mark.parametrize("conditions", [[], None, [{"type": "Ready", "status": "Unknown"}]])
+def test_a_node_is_ready_only_when_it_says_so(conditions: Any) -> None:
+    """No Ready condition, or one that is not True, is not ready."""
+    assert not decode.node(node_json(conditions=conditions)).ready
+
+
+def test_capacity_stands_in_for_allocatable() -> None:
+    """A node that has not reported allocatable yet is read by its capacity."""
+    assert decode.node(node_json(capacity={"cpu": "4"})).allocatable == Resources({"cpu": 4000})
+
+
+def test_an_unknown_phase_is_no_reservation() -> None:
+    """Only the three phases of a reservation are one."""
+    raw = b'{"metadata":{"name":"n","annotations":{"gpu-autoscale.dev/slot":"s"}}}'
+    assert decode.node(raw).reservation is None
+
+
+def test_a_daemon_set() -> None:
+    """A DaemonSet's shape is its template's; host network brings the toleration that its controller adds for that."""
+    raw = json.dumps(
+        {
+            "metadata": {"name": "agent", "namespace": "kube-system"},
+            "spec": {
+                "template": {
+                    "spec": {
+                        "hostNetwork": True,
+                        "containers": [{"name": "m", "resources": {"requests": {"cpu": "1"}}}],
+                    }
+                }
+            },
+        }
+    ).encode()
+    network = Toleration("node.kubernetes.io/network-unavailable", "Exists", "", "NoSchedule")
+    shape = PodShape(Resources({"cpu": 1000, "pods": 1}), tolerations=(network,))
+    assert decode.daemon_set(raw) == DaemonSet("kube-system", "agent", shape)

@@ -1,0 +1,142 @@
+"""The loop: it looks again before it acts, tells of trouble and goes on, and ends when told to."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field, replace
+from itertools import pairwise
+from typing import TYPE_CHECKING
+
+import pytest
+
+from autoscale.errors import ClusterError, Unreachable
+from autoscale.loop import run, tick
+from autoscale.model.snapshot import Ledger
+from tests.builders import group, pods
+from tests.scenarios.world import World
+
+if TYPE_CHECKING:
+    from autoscale.loop import Turn
+    from autoscale.model.snapshot import ClusterView
+
+
+@dataclass
+class Told:
+    """A witness that keeps what it is told."""
+
+    turns: list[Turn] = field(default_factory=list)
+    errors: list[Exception] = field(default_factory=list)
+
+    def turn(self, turn: Turn) -> None:
+        """Keep it."""
+        self.turns.append(turn)
+
+    def failed(self, error: Exception) -> None:
+        """Keep it."""
+        self.errors.append(error)
+
+
+@dataclass
+class After:
+    """A stop that is set once enough was told."""
+
+    told: Told
+    enough: int
+
+    def is_set(self) -> bool:
+        """Whether it is enough."""
+        return len(self.told.turns) + len(self.told.errors) >= self.enough
+
+
+def world_of(told: Told, **more: object) -> World:
+    """Eight pods and a group for them."""
+    world = World((group(),))
+    world.submit(*pods("a", 8))
+    world.engine = replace(world.engine, witness=told, **more)  # type: ignore[arg-type]
+    return world
+
+
+def test_nothing_is_done_on_old_news() -> None:
+    """A view of the cloud from before is good enough to rest on, not to buy on."""
+    told = Told()
+    world = world_of(told)
+    old = (world.cloud.observe(),)
+    world.cloud.resize("g8", target_nodes=1, request_id="somebody else")
+    turn = tick(world.engine, Ledger(), old)
+    assert world.cloud.group("g8").target_nodes == 1
+    assert turn.snapshot.groups[0].target_nodes == 1
+
+
+def test_a_quiet_tick_spares_the_cloud() -> None:
+    """Without anything to do, the view that was given is all that is looked at."""
+    world = World((group(),))
+    old = (world.cloud.observe(),)
+    world.cloud.calls.clear()
+    turn = tick(world.engine, Ledger(), old)
+    assert (world.cloud.calls, turn.snapshot.clouds) == ([], old)
+
+
+def test_a_dry_run_writes_nothing() -> None:
+    """The plan is there, the world is as it was."""
+    told = Told()
+    world = world_of(told, dry_run=True)
+    run(world.engine, After(told, 2))
+    assert world.fuse.count == 0
+    assert all(turn.plan.actions and not turn.receipts for turn in told.turns)
+
+
+def test_once_is_one_tick() -> None:
+    """Bought, and back."""
+    told = Told()
+    world = world_of(told)
+    ledger = run(world.engine, After(told, 99), once=True)
+    assert (len(told.turns), ledger.targets) == (1, {"g8": 1})
+
+
+@pytest.mark.parametrize("error", [Unreachable("no answer"), ZeroDivisionError("a bug")])
+def test_trouble_in_a_tick_is_told_and_the_next_one_tries_again(
+    error: Exception, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Expected or not."""
+    told = Told()
+    world = world_of(told)
+    real, failures = world.kube.observe, [error, error]
+
+    def observe() -> ClusterView:
+        if failures:
+            raise failures.pop()
+        return real()
+
+    monkeypatch.setattr(world.kube, "observe", observe)
+    run(world.engine, After(told, 3))
+    assert (told.errors, len(told.turns), world.targets()) == ([error, error], 1, {"g8": 1})
+
+
+def test_with_once_the_error_is_the_callers() -> None:
+    """Exit status and sentence are the CLI's affair."""
+    told = Told()
+    world = world_of(told)
+
+    def observe() -> ClusterView:
+        raise Unreachable("no answer")
+
+    world.kube.observe = observe  # type: ignore[method-assign]
+    with pytest.raises(ClusterError, match="no answer"):
+        run(world.engine, After(told, 1), once=True)
+
+
+def test_told_to_stop_before_it_starts_it_does_nothing() -> None:
+    """A signal during start-up."""
+    told = Told()
+    world = world_of(told)
+    run(world.engine, After(told, 0))
+    assert (told.turns, world.fuse.count) == ([], 0)
+
+
+def test_a_fleet_on_its_way_is_looked_at_every_few_seconds() -> None:
+    """Busy until every pod is bound, then as seldom as the clouds are read."""
+    told = Told()
+    world = world_of(told)
+    run(world.engine, After(told, 4))
+    assert [turn.busy for turn in told.turns] == [True] * 4
+    ticked = [turn.snapshot.now_s for turn in told.turns]
+    assert all(later - before <= 5 for before, later in pairwise(ticked))
