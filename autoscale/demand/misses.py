@@ -14,7 +14,7 @@ from autoscale.demand.wording import amount, few, labelled, taint_text, wanted
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Iterable, Mapping, Sequence
 
     from autoscale.model.resources import Resources
     from autoscale.model.workload import PodShape, Taint
@@ -28,6 +28,15 @@ class Candidate(NamedTuple):
     taints: tuple[Taint, ...]
     room: Resources
     node_name: str = ""
+
+
+class Miss(NamedTuple):
+    """Candidates that fail for the same kinds of reasons, and what they have in common: `why` is without their names."""
+
+    names: tuple[str, ...]
+    code: Code
+    why: str
+    hint: str
 
 
 class Facets(NamedTuple):
@@ -74,18 +83,29 @@ class Misses:
         everything, noun = self._candidates, self._known.noun
         if not everything:
             return (Reason(Code.NO_GROUP, f"there is no {noun} at all", SOURCE),)
-        buckets = self._buckets(shape)
-        ranked = sorted(buckets.items(), key=lambda item: (item[0].distance, -len(item[1].names), repr(item[0])))
+        ranked = self._ranked(shape)
         shown = ranked if len(ranked) <= lines else ranked[: lines - 1]
         reasons = [
-            Reason(_code(f), _text(shape, f, b, len(everything), noun), SOURCE, hints(shape, f, b, self._known))
-            for f, b in shown
+            Reason(miss.code, f"{_who(miss.names, len(everything), noun)}: {miss.why}", SOURCE, miss.hint)
+            for miss in (self._miss(shape, f, b) for f, b in shown)
         ]
         rest = sum(len(bucket.names) for _, bucket in ranked[len(shown) :])
         if rest:
             text = f"{rest} more {_plural(noun, rest)} {'fails' if rest == 1 else 'fail'} for other reasons"
             reasons.append(Reason(_code(ranked[len(shown)][0]), text, SOURCE))
         return tuple(reasons)
+
+    def grouped(self, shape: PodShape) -> tuple[Miss, ...]:
+        """The same in full and in parts, for whoever has more room: every candidate that does not take the shape."""
+        return tuple(self._miss(shape, facets, bucket) for facets, bucket in self._ranked(shape))
+
+    def _miss(self, shape: PodShape, facets: Facets, bucket: Bucket) -> Miss:
+        text = _text(shape, facets, bucket)
+        return Miss(tuple(bucket.names), _code(facets), text, hints(shape, facets, bucket, self._known))
+
+    def _ranked(self, shape: PodShape) -> list[tuple[Facets, Bucket]]:
+        buckets = self._buckets(shape)
+        return sorted(buckets.items(), key=lambda item: (item[0].distance, -len(item[1].names), repr(item[0])))
 
     def _buckets(self, shape: PodShape) -> dict[Facets, Bucket]:
         keys = keys_read(shape)
@@ -137,7 +157,7 @@ def _code(facets: Facets) -> Code:
     return Code.TAINT if facets.taints else Code.INSUFFICIENT
 
 
-def _text(shape: PodShape, facets: Facets, bucket: Bucket, total: int, noun: str) -> str:
+def _text(shape: PodShape, facets: Facets, bucket: Bucket) -> str:
     parts = []
     for key, value in facets.selector:
         parts.append(f"wants {key}={value}, {_has(bucket.values[key])}")
@@ -149,7 +169,7 @@ def _text(shape: PodShape, facets: Facets, bucket: Bucket, total: int, noun: str
         least, most = bucket.least[name], bucket.most[name]
         there = f"{'' if least == most else 'at most '}{amount(name, most)}" if most else "none"
         parts.append(f"asks for {amount(name, shape.requests[name])} {name}, a node has {there}")
-    return f"{_who(bucket.names, total, noun)}: {'; '.join(parts)}"
+    return "; ".join(parts)
 
 
 def _affinity_values(shape: PodShape, bucket: Bucket) -> str:
@@ -165,7 +185,7 @@ def _has(values: set[str | None]) -> str:
     return f"a node has {few([labelled(value) for value in there])}{' or no such label' if None in values else ''}"
 
 
-def _who(names: list[str], total: int, noun: str) -> str:
+def _who(names: Sequence[str], total: int, noun: str) -> str:
     if len(names) == 1:
         return f"{noun} {names[0]}"
     return f"{'all ' if len(names) == total else ''}{len(names)} {_plural(noun, len(names))}"

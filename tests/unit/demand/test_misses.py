@@ -1,6 +1,6 @@
 """Reasons over many groups in few lines, nearest first, with the change that would help."""
 
-from autoscale.demand.misses import Candidate, nearest_misses
+from autoscale.demand.misses import Candidate, Miss, Misses, nearest_misses
 from autoscale.model.workload import Code, NodeSelectorTerm, PodShape, Reason, Requirement, Taint, Toleration
 from tests.builders import resources, shape
 
@@ -122,3 +122,17 @@ def test_groups_that_take_it_are_left_out() -> None:
     tolerant = shape(tolerations=(Toleration("", "Exists"),))
     assert nearest_misses(tolerant, (group("p4", gpus=8, taints=GPU_TAINT),)) == ()
     assert nearest_misses(tolerant, ()) == (Reason(Code.NO_GROUP, "there is no node group at all", "demand"),)
+
+
+def test_in_parts_everything_is_there() -> None:
+    """`grouped` leaves nothing out and keeps the names apart, so that a caller can count what it likes."""
+    candidates = (group("a", gpus=8, taints=GPU_TAINT), group("b", gpus=4), group("c", gpus=2), group("d", gpus=8))
+    assert Misses(candidates).grouped(shape(gpus=8)) == (
+        Miss(("a",), Code.TAINT, "does not tolerate nvidia.com/gpu:NoSchedule", "add a toleration for nvidia.com/gpu"),
+        Miss(
+            ("b", "c"),
+            Code.INSUFFICIENT,
+            "asks for 8 nvidia.com/gpu, a node has at most 4",
+            "ask for 4 nvidia.com/gpu instead of 8: no node of these has more",
+        ),
+    )
