@@ -1,9 +1,11 @@
 """The real entry point, as a person runs it."""
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -31,6 +33,33 @@ def run(tmp_path: Path) -> Run:
         )
 
     return call
+
+
+@pytest.fixture(autouse=True)
+def _ctrl_c_is_heard() -> Iterator[None]:
+    """A shell has what it runs in the background ignore Ctrl-C, and all that it starts inherits that."""
+    before = signal.getsignal(signal.SIGINT)
+    if before is signal.SIG_IGN:
+        signal.signal(signal.SIGINT, signal.default_int_handler)
+    yield
+    signal.signal(signal.SIGINT, before)
+
+
+@contextmanager
+def started(*words: str, folder: Path, env: dict[str, str]) -> Iterator[subprocess.Popen[str]]:
+    """`autoscale WORDS` while it runs, its output piped line by line; it has ended when this has."""
+    with subprocess.Popen(
+        [sys.executable, "-m", "autoscale", *words],
+        cwd=folder,
+        env=environment(folder) | {"PYTHONUNBUFFERED": "1"} | env,
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+    ) as process:
+        try:
+            yield process
+        finally:
+            process.kill()
 
 
 def environment(home: Path) -> dict[str, str]:

@@ -4,15 +4,13 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import time
 import urllib.request
 from pathlib import Path
 
 import pytest
 
-from .conftest import Run, environment
+from .conftest import Run, started
 
 
 def test_it_ends_as_planned(run: Run, tmp_path: Path) -> None:
@@ -54,40 +52,26 @@ def test_nothing_of_the_users_is_read(run: Run, tmp_path: Path) -> None:
 @pytest.mark.parametrize("heard", ["1. Pods that wait", "nodes joined"])
 def test_ctrl_c_ends_it_cleanly(tmp_path: Path, heard: str) -> None:
     """Status 130, one sentence, nothing left behind."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "autoscale", "demo"],
-        env=environment(tmp_path) | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if heard in line:
-            break
-    time.sleep(0.2)
-    os.kill(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (130, "autoscale: interrupted\n")
+    with started("demo", folder=tmp_path, env={"TMPDIR": str(tmp_path)}) as process:
+        assert process.stdout is not None
+        assert any(heard in line for line in process.stdout)
+        time.sleep(0.2)  # it may be anywhere then
+        os.kill(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert (process.returncode, stderr) == (130, "autoscale: interrupted\n")
     assert list(tmp_path.iterdir()) == []
 
 
 def test_keep_stays_until_ctrl_c(tmp_path: Path) -> None:
     """With `--keep` the cluster answers at the kubeconfig that is told; Ctrl-C is then the ordinary end."""
-    process = subprocess.Popen(
-        [sys.executable, "-m", "autoscale", "demo", "--keep"],
-        env=environment(tmp_path) | {"TMPDIR": str(tmp_path), "PYTHONUNBUFFERED": "1"},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.PIPE,
-        text=True,
-    )
-    assert process.stdout is not None
-    told = next(line for line in process.stdout if "curl -s " in line)
-    with urllib.request.urlopen(told.split("curl -s ")[1].strip()) as answer:
-        assert len(json.load(answer)["items"]) > 20
-    kubeconfig = next(line for line in process.stdout if line.startswith("Kubeconfig: "))
-    assert Path(kubeconfig.removeprefix("Kubeconfig: ").strip()).is_file()
-    os.kill(process.pid, signal.SIGINT)
-    _, stderr = process.communicate(timeout=60)
-    assert (process.returncode, stderr) == (0, "")
+    with started("demo", "--keep", folder=tmp_path, env={"TMPDIR": str(tmp_path)}) as process:
+        assert process.stdout is not None
+        told = next(line for line in process.stdout if "curl -s " in line)
+        with urllib.request.urlopen(told.split("curl -s ")[1].strip()) as answer:
+            assert len(json.load(answer)["items"]) > 20
+        kubeconfig = next(line for line in process.stdout if line.startswith("Kubeconfig: "))
+        assert Path(kubeconfig.removeprefix("Kubeconfig: ").strip()).is_file()
+        os.kill(process.pid, signal.SIGINT)
+        _, stderr = process.communicate(timeout=60)
+        assert (process.returncode, stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []

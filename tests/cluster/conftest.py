@@ -14,10 +14,14 @@ from .controlplane import ControlPlane, build
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Run all tests on a control plane in one worker: two at a time would fight for the cores."""
+    """Run all tests on a control plane in one worker: two at a time would fight for the cores.
+
+    What a busy machine takes longer for is no hang.
+    """
     for item in items:
         if Path(__file__).parent in item.path.parents:
             item.add_marker(pytest.mark.xdist_group("cluster"))
+            item.add_marker(pytest.mark.timeout(900))
 
 
 @pytest.fixture(scope="session")

@@ -8,7 +8,7 @@ T = TypeVar("T")
 
 
 def wait_until(
-    what: str, probe: Callable[[], T | Literal[False] | None], *, within_s: float = 30.0, every_s: float = 0.1
+    what: str, probe: Callable[[], T | Literal[False] | None], *, within_s: float = 60.0, every_s: float = 0.1
 ) -> T:
     """Give the first true answer of `probe`; raise TimeoutError naming `what` and the last answer when none comes."""
     deadline = time.monotonic() + within_s

@@ -26,7 +26,7 @@ def add_node(embedded: EmbeddedCluster, name: str, *taints: Json) -> None:
     embedded.create({"kind": "Node", "metadata": {"name": name}, "spec": {"taints": list(taints)}, "status": status})
 
 
-def eventually(what: str, holds: Callable[[], bool], within_s: float = 20.0) -> None:
+def eventually(what: str, holds: Callable[[], bool], within_s: float = 60.0) -> None:
     """Wait until it holds."""
     end = time.monotonic() + within_s
     while not holds():

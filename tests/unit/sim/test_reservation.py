@@ -38,7 +38,7 @@ def test_pods_run_on_the_very_nodes_that_they_were_claimed_for() -> None:
             for i in range(len(PLAN))
         ]
 
-        open_slots, released, end = list(slots), 0, time.monotonic() + 30
+        open_slots, released, end = list(slots), 0, time.monotonic() + 60
         while released < len(PLAN):
             assert time.monotonic() < end
             generation, view = cluster.generation, cluster.observe()
