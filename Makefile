@@ -6,6 +6,11 @@ BIN    := $(VENV)/bin
 .PHONY: demo test check install bench lock clean
 .DEFAULT_GOAL := demo
 
+# pip trusts what its own configuration names; uv is to trust what the machine does (a company's proxy), where it says.
+ifneq ($(wildcard /etc/ssl/certs/ca-certificates.crt /etc/pki/tls/certs/ca-bundle.crt /etc/ssl/cert.pem),)
+export UV_SYSTEM_CERTS ?= 1
+endif
+
 # The environment is made anew when the lock file or the project file changes.
 $(VENV)/.installed: requirements.lock pyproject.toml setup.py $(wildcard autoscale/solve/kernel/*.[ch])
 	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
