@@ -34,7 +34,7 @@ def test_the_plan_is_what_the_scenario_says(file: Path) -> None:
     """The whole plan, in order; and whatever the order of pods, nodes and groups, the same."""
     said = yaml.safe_load(file.read_text())
     world, settings = read(said), DecideSettings(**said.get("settings", {}))
-    plan = decide(world, (), lambda problem: solve(problem, time_limit_s=0.2), settings)
+    plan = decide(world, (), lambda problem: solve(problem, time_limit_s=5), settings)
     assert {"actions": actions(plan), "unmet": unmet(plan)} == said["plan"]
     backwards = Snapshot(
         world.now_s,
@@ -42,7 +42,7 @@ def test_the_plan_is_what_the_scenario_says(file: Path) -> None:
         tuple(type(c)(c.provider, c.groups[::-1]) for c in world.clouds),
         world.ledger,
     )
-    assert decide(backwards, (), lambda problem: solve(problem, time_limit_s=0.2), settings) == plan
+    assert decide(backwards, (), lambda problem: solve(problem, time_limit_s=5), settings) == plan
 
 
 def read(said: dict[str, Any]) -> Snapshot:

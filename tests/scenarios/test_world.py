@@ -79,7 +79,7 @@ def best_cost_of_the_rest(world: World, everything: Sequence[Pod]) -> int:
     supplies = tuple(
         Supply(f"{g.id}-{price}", (g.allocatable["nvidia.com/gpu"],), price // USD, limit) for g, price, limit in prices
     )
-    return solve(Problem(("nvidia.com/gpu",), demands, supplies), time_limit_s=1).cost_microusd_per_hour
+    return solve(Problem(("nvidia.com/gpu",), demands, supplies), time_limit_s=5).cost_microusd_per_hour
 
 
 def test_a_driver_called_for_by_a_late_label_gets_onto_the_node() -> None:

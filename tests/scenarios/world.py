@@ -196,7 +196,7 @@ class World:
             cluster=self.kube,
             providers=(self.cloud,),
             policies=policies,  # type: ignore[arg-type]
-            solver=lambda problem: solve(problem, time_limit_s=0.05),
+            solver=lambda problem: solve(problem, time_limit_s=5),
             clock=self.time,
             settings=DecideSettings(**settings),  # type: ignore[arg-type]
             threads=1,
