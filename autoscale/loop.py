@@ -63,9 +63,9 @@ class Turn:
 
     @property
     def busy(self) -> bool:
-        """Whether nodes or pods are on their way, so that the next look should come soon."""
+        """Whether nodes or pods are on their way, so that the next look should come soon. A dry run sends none."""
         return bool(
-            changes(self.plan)
+            (changes(self.plan) and not self.dry_run)
             or self.plan.starting
             or any(p.claim for p in self.snapshot.cluster.pods if not p.node_name)
         )

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import re
+from dataclasses import replace
 from functools import lru_cache
 from typing import TYPE_CHECKING
 
@@ -71,7 +72,8 @@ def _reasons(fleet: Fleet, standing: Standing, answer: Answer, c: DemandClass, m
             Reason(Code.LIMIT, f"at their maximum of nodes: {limits}", _SOURCE, "raise the maximum size of one of them")
         )
     if len(resting) + len(full) < len(takers):
-        reasons += answer.notes or (_limited(takers),)
+        held = [replace(note, hint=note.hint or f"let the policy {note.source} allow more") for note in answer.notes]
+        reasons += held or [_limited(takers)]
     return tuple(reasons)
 
 

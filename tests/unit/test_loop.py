@@ -84,6 +84,16 @@ def test_a_dry_run_writes_nothing() -> None:
     assert all(turn.plan.actions and not turn.receipts for turn in told.turns)
 
 
+def test_a_dry_run_waits_for_news() -> None:
+    """Nothing that it plans is on its way, so it looks again as seldom as an idle engine, and says the same as seldom."""
+    told = Told()
+    world = world_of(told, dry_run=True)
+    run(world.engine, After(told, 3))
+    ticked = [turn.snapshot.now_s for turn in told.turns]
+    assert [turn.busy for turn in told.turns] == [False] * 3
+    assert [later - before for before, later in pairwise(ticked)] == [60, 60]
+
+
 def test_once_is_one_tick() -> None:
     """Bought, and back."""
     told = Told()

@@ -13,7 +13,7 @@ from autoscale.model.problem import Problem, Rule
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import Ledger, Snapshot
 from autoscale.model.supply import InstanceState
-from autoscale.model.workload import Code
+from autoscale.model.workload import Code, Reason
 from autoscale.solve import solve
 from tests.builders import NOW, group, instance, node, pod, pods, shape, snapshot
 
@@ -155,6 +155,8 @@ def test_a_rule_that_holds_back_is_named() -> None:
     assert [r.target_nodes for r in plan.actions if isinstance(r, Resize)] == [1]
     assert [len(u.pods) for u in plan.unmet] == [8]
     assert [n.source for n in plan.notes] == ["test-rule"]
+    held = Reason(Code.POLICY, "few new nodes", "test-rule", hint="let the policy test-rule allow more")
+    assert [u.reasons for u in plan.unmet] == [(held,)]
 
 
 @pytest.mark.parametrize(("cap", "claimed", "left"), [(0, 0, 16), (1, 8, 8), (2, 16, 0)])
