@@ -44,6 +44,15 @@ def test_standard_input(run: Run) -> None:
     assert said.stdout == (GOLDEN / "plan.txt").read_text()
 
 
+def test_the_plan_in_the_readme_is_a_real_one(run: Run) -> None:
+    """What a newcomer reads first is what the program says today."""
+    root = Path(__file__).parents[2]
+    readme = (root / "README.md").read_text()
+    said = run("plan", "-f", str(root / "examples/pods.yaml"), "--time-limit", "10s")
+    page = "".join(f"    {line}".rstrip() + "\n" for line in said.stdout.splitlines())
+    assert f"    $ autoscale plan -f examples/pods.yaml\n\n{page}" in readme
+
+
 def test_detailed_exit_status(run: Run) -> None:
     """2 when there are changes, 0 when there is nothing to do."""
     assert run("plan", "-f", PODS, "--detailed-exitcode").returncode == 2
