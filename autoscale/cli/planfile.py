@@ -65,11 +65,17 @@ def load(path: str) -> SavedPlan:
     except json.JSONDecodeError as error:
         cut = error.pos >= len(text.rstrip()) or error.msg.startswith("Unterminated")
         what = "the plan is cut off" if cut and text.strip() else "not a plan"
-        found = f"{error.msg[:1].lower()}{error.msg[1:]}" if text.strip() else "an empty file"
+        found = _instead(error) if text.strip() else "an empty file"
         raise BadInput(what, where=f"{path}:{error.lineno}", expected="JSON", found=found) from error
     except RecursionError as error:
         raise BadInput("not a plan", where=path, expected="JSON", found="too many levels") from error
     return _read(values, path)
+
+
+def _instead(error: json.JSONDecodeError) -> str:
+    """What is there, in the parser's words: `no value at column 1`, `unterminated string starting at column 8`."""
+    message = f"{error.msg[:1].lower()}{error.msg[1:]}".removesuffix(" at")
+    return f"{message.replace('expecting ', 'no ', 1)} at column {error.colno}"
 
 
 def _read(values: Any, path: str) -> SavedPlan:

@@ -44,9 +44,9 @@ def test_plans_that_are_wrong(run: Run, saved: dict[str, object], tmp_path: Path
     assert isinstance(plan, dict)
     actions = plan["actions"]
     texts = {
-        "cut": (whole[: len(whole) // 2], r"plan.json:\d+: the plan is cut off, expected JSON, found .*"),
+        "cut": (whole[: len(whole) // 2], r"plan.json:\d+: the plan is cut off, expected JSON, found .* at column \d+"),
         "empty": ("", r"plan.json:1: not a plan, expected JSON, found an empty file"),
-        "text": ("hello", r"plan.json:1: not a plan, expected JSON, found expecting value"),
+        "text": ("hello", r"plan.json:1: not a plan, expected JSON, found no value at column 1"),
         "list": ("[]", r"plan.json: not a plan, expected a mapping"),
         "other": ('{"kind": "Pod"}', r"plan.json: not a plan, expected kind: Plan, found Pod"),
         "version": (
