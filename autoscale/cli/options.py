@@ -63,3 +63,15 @@ def time_limit_option(command: F) -> F:
     """`--time-limit`."""
     text = "How long to search at most. [default: the configuration's, else 1s]"
     return click.option("--time-limit", "time_limit_s", type=Duration(), metavar="DURATION", help=text)(command)
+
+
+def source_options(command: F) -> F:
+    """`--file` and `--groups`."""
+    text = (
+        "With -f: the cloud's node groups, or every type of the bundled catalogue. "
+        "[default: the cloud's if providers are configured and there are credentials]"
+    )
+    groups = click.option("--groups", type=click.Choice(["auto", "cloud", "catalog"]), default="auto", help=text)
+    text = "Manifests to plan for, instead of a cluster."
+    files = click.option("--file", "-f", "files", type=Named(), multiple=True, metavar="FILE|DIR|-", help=text)
+    return files(groups(command))

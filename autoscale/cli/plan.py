@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoscale.cli.options import Named, cluster_options, config_option, time_limit_option
+from autoscale.cli.options import Named, cluster_options, config_option, source_options, time_limit_option
 
 if TYPE_CHECKING:
     from autoscale.cli.planfile import SavedPlan
@@ -31,22 +31,7 @@ with --detailed-exitcode 0 nothing to do, 1 failed or wrong input is told on sta
 
 
 @click.command(epilog=EPILOG)
-@click.option(
-    "--file",
-    "-f",
-    "files",
-    type=Named(),
-    multiple=True,
-    metavar="FILE|DIR|-",
-    help="Manifests to plan for, instead of a cluster.",
-)
-@click.option(
-    "--groups",
-    type=click.Choice(["auto", "cloud", "catalog"]),
-    default="auto",
-    help="With -f: the cloud's node groups, or every type of the bundled catalogue. "
-    "[default: the cloud's if providers are configured and there are credentials]",
-)
+@source_options
 @config_option
 @cluster_options
 @click.option(
@@ -76,18 +61,9 @@ def plan(
     if out == "-":
         raise click.UsageError("--out is for a file, -o json prints the plan", ctx)
     settings = wiring.settings(config, kubeconfig=kubeconfig, context=context)
-    if files:
-        if kubeconfig or context:
-            raise click.UsageError(
-                "-f plans without a cluster, so --kubeconfig and --context mean nothing with it", ctx
-            )
-        world = worlds.offline(settings, files, groups)
-    else:
-        if groups != "auto":
-            raise click.UsageError("--groups is for plans from manifests, give them with -f", ctx)
-        providers = wiring.providers(settings)
-        with wiring.cluster(kubeconfig, context, watch=False) as cluster:
-            world = worlds.live(cluster, providers, settings.cluster)
+    source = worlds.Source(files, groups, kubeconfig, context)
+    source.check(ctx)
+    world = source.look(settings)
     saved = make(settings, world, time_limit_s=time_limit_s)
     if out is not None:
         from autoscale.cli.planfile import write

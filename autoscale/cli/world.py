@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
+
+import click
 
 from autoscale import wiring
 from autoscale.errors import BadInput
+from autoscale.model.admission import Admission
 from autoscale.model.snapshot import CloudView, Ledger, Snapshot
 from autoscale.model.supply import FaultKind
 from autoscale.model.workload import Code, Reason
@@ -30,6 +33,34 @@ class World:
     snapshot: Snapshot
     offline: str = ""
     notes: tuple[Reason, ...] = ()
+    admission: Admission = field(default_factory=Admission)
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where to look, as the command line says it: manifests and whose groups, or a cluster."""
+
+    files: tuple[str, ...] = ()
+    groups: str = "auto"
+    kubeconfig: str | None = None
+    context: str | None = None
+
+    def check(self, ctx: click.Context) -> None:
+        """Refuse options that mean nothing together."""
+        if self.files and (self.kubeconfig or self.context):
+            text = "-f plans without a cluster, so --kubeconfig and --context mean nothing with it"
+            raise click.UsageError(text, ctx)
+        if not self.files and self.groups != "auto":
+            raise click.UsageError("--groups is for plans from manifests, give them with -f", ctx)
+
+    def look(self, settings: Settings, *, namespace: str = "") -> World:
+        """The world there. With a namespace, what it lets in is read as well."""
+        if self.files:
+            return offline(settings, self.files, self.groups)
+        providers = wiring.providers(settings)
+        with wiring.cluster(self.kubeconfig, self.context, watch=False) as cluster:
+            world = live(cluster, providers, settings.cluster)
+            return replace(world, admission=cluster.admission(namespace)) if namespace else world
 
 
 def live(cluster: Cluster, providers: Sequence[Provider], name: str) -> World:
@@ -59,7 +90,7 @@ def offline(settings: Settings, files: Sequence[str], groups: str) -> World:
         why = f"it was made from manifests and the {CATALOGUE}"
     written = any(pod.created_at_s for pod in view.pods)  # by an API server; else nobody has waited yet
     now_s = wiring.clock().now_s() if written else 0
-    return World(Snapshot(now_s, view, clouds, Ledger()), offline=why, notes=notes)
+    return World(Snapshot(now_s, view, clouds, Ledger()), why, notes, manifests.admission)
 
 
 def _clouds(settings: Settings, *, required: bool) -> tuple[CloudView, ...]:

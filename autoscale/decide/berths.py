@@ -43,7 +43,7 @@ def _existing(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) 
     for node in fleet.nodes:
         if node.name in taken or node.deleting or node.unschedulable or not node.ready:
             continue
-        room = _only(_free(fleet, node), wanted)
+        room = _only(free(fleet, node), wanted)
         if room not in useful:
             useful[room] = any(request.fits(room) for request in least)
         if not useful[room]:
@@ -96,7 +96,7 @@ def _of_group(
     return Berth(kind, group.id, room, limit, price, names, group.labels, group.taints)
 
 
-def _free(fleet: Fleet, node: Node) -> Resources:
+def free(fleet: Fleet, node: Node) -> Resources:
     """What the node has left once its DaemonSets are all there."""
     left = dict(node.allocatable.amounts)
     for pod in fleet.bound.get(node.name, ()):

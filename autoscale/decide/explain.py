@@ -40,14 +40,14 @@ def unmet(fleet: Fleet, standing: Standing, answer: Answer, unmodelled: Iterable
     pending = {pod.uid for pod in answer.placed.pending}
     left = [(c, tuple(p for p in c.pods if p.uid in pending)) for c in answer.question.classes]
     left += [(c, c.pods) for c in answer.homeless]
-    misses = Misses(
-        [
-            Candidate(s.group.name, s.group.labels, s.group.taints, fleet.rooms[s.group.id])
-            for s in standing.groups.values()
-        ]
-    )
+    misses = Misses(candidates(fleet, standing.groups.values()))
     out += [Unmet(c.key, _names(pods), _reasons(fleet, standing, answer, c, misses)) for c, pods in left if pods]
     return tuple(sorted(out, key=lambda u: u.class_key))
+
+
+def candidates(fleet: Fleet, states: Iterable[GroupState]) -> list[Candidate]:
+    """The groups as what could be had."""
+    return [Candidate(s.group.name, s.group.labels, s.group.taints, fleet.rooms[s.group.id]) for s in states]
 
 
 def _names(pods: Iterable[Pod]) -> tuple[str, ...]:
@@ -56,7 +56,7 @@ def _names(pods: Iterable[Pod]) -> tuple[str, ...]:
 
 def _reasons(fleet: Fleet, standing: Standing, answer: Answer, c: DemandClass, misses: Misses) -> tuple[Reason, ...]:
     """Groups that would take the class and may not grow; if there is none, what stood closest in the way."""
-    takers = [state for state in standing.groups.values() if _takes(fleet, state, c)]
+    takers = [state for state in standing.groups.values() if takes(fleet, state, c)]
     if not takers:
         lost = [fault for cloud in fleet.snapshot.clouds for fault in cloud.faults]
         faults = tuple(Reason(Code.FAULT, f"{f.group or 'the cloud'}: {f.code}: {f.message}", _SOURCE) for f in lost)
@@ -82,7 +82,8 @@ def _limited(takers: Sequence[GroupState]) -> Reason:
     return Reason(Code.LIMIT, f"what may still be bought is not enough: {groups}", _SOURCE)
 
 
-def _takes(fleet: Fleet, state: GroupState, c: DemandClass) -> bool:
+def takes(fleet: Fleet, state: GroupState, c: DemandClass) -> bool:
+    """Whether a node of the group would take a pod of the class, if the group may grow."""
     group = state.group
     return admits(c.shape, group.labels, group.taints) and c.shape.requests.fits(fleet.rooms[group.id])
 

@@ -155,6 +155,12 @@ class Code(StrEnum):
     IDLE = "NodeIdle"
     FAULT = "CloudFault"
     TIMEOUT = "NodeNeverCame"
+    QUOTA = "ResourceQuotaExceeded"
+    LIMIT_RANGE = "LimitRangeViolated"
+    REFUSED = "AdmissionRefused"
+    NOT_MADE = "PodNotCreated"
+    GATED = "SchedulingGated"
+    NOT_OURS = "NotPlanned"
 
 
 @dataclass(frozen=True, slots=True)

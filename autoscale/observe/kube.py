@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Self
 
 from autoscale.model.snapshot import ClusterView
 from autoscale.observe import decode
+from autoscale.observe.kube_admission import read_admission
 from autoscale.observe.kube_connect import connect
 from autoscale.observe.kube_store import Changes, Store, pod_matters
 from autoscale.observe.kube_verbs import Verbs
@@ -15,6 +16,7 @@ from autoscale.observe.watch import Watcher, WatchSettings
 if TYPE_CHECKING:
     from types import TracebackType
 
+    from autoscale.model.admission import Admission
     from autoscale.model.supply import Node
     from autoscale.model.workload import DaemonSet, Pod
     from autoscale.observe.kube_http import Http
@@ -68,6 +70,10 @@ class KubeCluster(Verbs):
         if self._view is None or self._view[0] != revision:
             self._view = revision, ClusterView(self._nodes.all(), self._pods.all(), self._daemon_sets.all())
         return self._view[1]
+
+    def admission(self, namespace: str) -> Admission:
+        """What decides in a namespace whether pods come to be: read now, not watched."""
+        return read_admission(self._http, namespace)
 
     @property
     def generation(self) -> int:

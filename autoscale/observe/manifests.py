@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 from msgspec import Raw, Struct
 
 from autoscale.errors import BadInput
+from autoscale.model.admission import Admission
 from autoscale.model.snapshot import ClusterView
 from autoscale.observe import decode, wire
+from autoscale.observe.admission import Collector
 from autoscale.observe.documents import documents, name_of
 from autoscale.observe.requests import BadQuantity
 from autoscale.observe.shapes import NOTHING, unknown_word
@@ -50,6 +52,7 @@ class Manifests:
 
     view: ClusterView
     notes: tuple[str, ...] = ()
+    admission: Admission = field(default_factory=Admission)
 
 
 class _Envelope(Struct, rename="camel"):
@@ -106,7 +109,7 @@ def load_manifests(paths: Sequence[str]) -> Manifests:
         f"{count} {kind} ignored: {'makes no pods now' if kind in _IGNORED else 'not a kind that this reads'}"
         for kind, count in sorted(reader.ignored.items())
     ]
-    return Manifests(view, (*notes, *reader.notes))
+    return Manifests(view, (*notes, *reader.notes), reader.admission.view())
 
 
 def _objects(where: str, raw: bytes | Raw, kind: str = "") -> Iterator[_Object]:
@@ -152,6 +155,7 @@ class _Reader:
         self.ignored: dict[str, int] = {}
         self.notes: list[str] = []
         self.read_any = False
+        self.admission = Collector(strict=True)
         self._seen: dict[tuple[str, str, str], str] = {}
 
     def read(self, found: _Object) -> None:
@@ -160,9 +164,10 @@ class _Reader:
         read = _READERS.get(found.kind)
         if read is None:
             self.ignored[found.kind] = self.ignored.get(found.kind, 0) + 1
-            return
         try:
-            read(self, found)
+            if read is not None:
+                read(self, found)
+            self.admission.add(found.kind, found.raw)
         except msgspec.ValidationError as error:
             raise bad_value(error, found.where, {}) from error
         except BadQuantity as error:

@@ -58,7 +58,7 @@ def made(kind: str, index: int, owner: str, **labels: str) -> Pod:
 def test_replicas_become_pods(tmp_path: Path, kind: str, owner: str) -> None:
     """A workload is as many pods as it has replicas, owned as its controller would own them."""
     found = load(tmp_path, obj(kind, spec={"replicas": 2, "template": TEMPLATE}))
-    assert found == Manifests(ClusterView(pods=(made(kind, 0, owner), made(kind, 1, owner))))
+    assert (found.view, found.notes) == (ClusterView(pods=(made(kind, 0, owner), made(kind, 1, owner))), ())
 
 
 def test_replicas_default_to_one(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_a_job_is_what_runs_at_once(tmp_path: Path, spec: dict[str, Any], count:
 def test_a_suspended_job_makes_no_pods(tmp_path: Path) -> None:
     """A suspended Job is noted, not planned."""
     found = load(tmp_path, obj("Job", spec={"suspend": True, "template": TEMPLATE}))
-    assert found == Manifests(ClusterView(), ("Job ml/web is suspended: it makes no pods now",))
+    assert (found.view, found.notes) == (ClusterView(), ("Job ml/web is suspended: it makes no pods now",))
 
 
 def test_nodes_daemon_sets_and_pods(tmp_path: Path) -> None:

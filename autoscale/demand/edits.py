@@ -1,0 +1,193 @@
+"""Changes to a pod's shape, one rule at a time, that would let it onto some candidate; not yet tried.
+
+Where two sets of edits touch the same rules, the one that changes least comes first. Rules that this module does not
+know by name can still be taken away, so that a rule added to `PodShape` later has a remedy from its first day.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import difflib
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
+
+from autoscale.demand.fit import affinity_matches, holds, untolerated
+from autoscale.demand.hints import Known
+from autoscale.demand.wording import amount, few, taint_text, wanted
+from autoscale.model.resources import Resources
+from autoscale.model.workload import NodeSelectorTerm, PodShape, Toleration
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+
+    from autoscale.demand.misses import Candidate
+    from autoscale.model.workload import Requirement, Taint
+
+_NAMED = frozenset(
+    {"requests", "node_selector", "node_affinity", "tolerations", "priority", "scheduler_name", "unmodelled"}
+)  # what a candidate is compared with below, and what decides no fit
+_EASY, _SLIP, _HARD = 0, 1, 3  # a toleration; a smaller request or a word misspelt; another kind of node
+_NEAR = 0.6
+_PER_KIND = 2
+
+
+@dataclass(frozen=True, slots=True)
+class Edit:
+    """One change. `rule` is what it touches; `kept` how much of a request is left.
+
+    `pieces` such pods do the work of one, which `together` says.
+    """
+
+    rule: tuple[str, str]
+    text: str
+    hardness: int
+    apply: Callable[[PodShape], PodShape] = field(compare=False, repr=False)
+    kept: float = 1.0
+    pieces: int = 1
+    together: str = ""
+
+
+def repairs(shape: PodShape, candidates: Sequence[Candidate]) -> list[tuple[Edit, ...]]:
+    """Sets of edits that would each let the shape onto some candidate, smallest and easiest first.
+
+    Of equally good ones the first candidate's comes first, so give the cheapest first.
+    """
+    known = Known(tuple(candidates), "node group")
+    by_rules: dict[frozenset[tuple[str, str]], dict[tuple[Edit, ...], None]] = {}
+    for edits in _sets(shape, candidates, known):
+        by_rules.setdefault(frozenset(e.rule for e in edits), {})[edits] = None
+    best = [edits for same in by_rules.values() for edits in sorted(same, key=_effort)[:_PER_KIND]]
+    return sorted(best, key=_effort)
+
+
+def _effort(edits: tuple[Edit, ...]) -> tuple[int, int, float]:
+    return len(edits), sum(e.hardness for e in edits), -sum(e.kept for e in edits)
+
+
+def _sets(shape: PodShape, candidates: Sequence[Candidate], known: Known) -> Iterator[tuple[Edit, ...]]:
+    others = tuple(_others(shape))
+    for one in candidates:
+        edits = _repair(shape, one, known)
+        if edits is None:
+            continue
+        if edits:
+            yield edits
+        yield from ((*edits, other) for other in others)
+
+
+def _repair(shape: PodShape, one: Candidate, known: Known) -> tuple[Edit, ...] | None:
+    """What would have to change for this candidate; None when it lacks something for good."""
+    edits = [_selector(k, v, one.labels, known) for k, v in shape.node_selector if one.labels.get(k) != v]
+    if not affinity_matches(shape.node_affinity, one.labels, node_name=one.node_name):
+        edits.append(_affinity(shape.node_affinity or (), one.labels, known))
+    edits += [_tolerate(taint) for taint in untolerated(shape.tolerations, one.taints)]
+    for name, (asked, there) in sorted(shape.requests.lacking(one.room).items()):
+        edit = _less(name, asked, there, known) if there > 0 else _renamed(name, asked, one.room)
+        if edit is None:
+            return None
+        edits.append(edit)
+    return tuple(edits)
+
+
+def _selector(key: str, value: str, labels: Mapping[str, str], known: Known) -> Edit:
+    have = labels.get(key)
+
+    def change(shape: PodShape) -> PodShape:
+        kept = [(k, have if k == key and have is not None else v) for k, v in shape.node_selector]
+        return replace(shape, node_selector=tuple(pair for pair in kept if pair != (key, value)))
+
+    if have is None:
+        return Edit(("selector", key), f"take {key}={value} off the node selector", _HARD, change)
+    if value in known.values.get(key, ()):
+        return Edit(("selector", key), f"select {key}={have} instead of {value}", _HARD, change)
+    near = difflib.get_close_matches(value, known.values[key], n=1, cutoff=_NEAR) == [have]
+    text = f"select {key}={have}: {value} does not exist{', this does' if near else ''}"
+    return Edit(("selector", key), text, _SLIP if near else _HARD, change)
+
+
+def _affinity(terms: Sequence[NodeSelectorTerm], labels: Mapping[str, str], known: Known) -> Edit:
+    """The term that fails in fewest expressions, with these widened to what the node has; else no affinity at all."""
+    failing = [(term, [e for e in term.expressions if not holds(e, labels.get(e.key))]) for term in terms]
+    ready = [(t, bad) for t, bad in failing if not t.fields and bad and all(_widens(e, labels) for e in bad)]
+    if not ready:
+        text = f"take the node affinity away, which wants {wanted(tuple(terms))}"
+        return Edit(("affinity", ""), text, _HARD, lambda shape: replace(shape, node_affinity=None))
+    term, bad = min(ready, key=lambda pair: len(pair[1]))
+    have = {e.key: labels[e.key] for e in bad}
+    wider = NodeSelectorTerm(tuple(_with(e, have) if e in bad else e for e in term.expressions))
+    unknown = [v for e in bad for v in e.values if v not in known.values.get(e.key, ())]
+    near = all(difflib.get_close_matches(e.values[0], known.values[e.key], n=1, cutoff=_NEAR) == [have[e.key]]
+               for e in bad if e.values)  # fmt: skip
+    said = few(f"{key}={value}" for key, value in sorted(have.items()))
+    text = f"let the node affinity take {said}" + (f": {few(unknown)} does not exist" if unknown else "")
+    return Edit(
+        ("affinity", ""),
+        text,
+        _SLIP if unknown and near else _HARD,
+        lambda shape: replace(shape, node_affinity=tuple(wider if t == term else t for t in terms)),
+    )
+
+
+def _widens(expression: Requirement, labels: Mapping[str, str]) -> bool:
+    return expression.operator == "In" and expression.key in labels
+
+
+def _with(expression: Requirement, have: Mapping[str, str]) -> Requirement:
+    return replace(expression, values=tuple(sorted({*expression.values, have[expression.key]})))
+
+
+def _tolerate(taint: Taint) -> Edit:
+    tolerates = Toleration(taint.key, "Equal", taint.value, taint.effect)
+    return Edit(
+        ("taint", taint_text(taint)),
+        f"add the toleration {taint_text(taint)}",
+        _EASY,
+        lambda shape: replace(shape, tolerations=(*shape.tolerations, tolerates)),
+    )
+
+
+def _less(name: str, asked: int, there: int, known: Known) -> Edit:
+    why = "no node has more" if there >= known.most.get(name, 0) else "no node of that kind has more"
+    device = "/" in name
+    pieces = -(-asked // there) if device else 1
+    if pieces > 1 and asked % pieces == 0:
+        there = asked // pieces
+    text = f"ask for {amount(name, there)} {name} instead of {amount(name, asked)}: {why}"
+    together = f"use {pieces} pods of {there}" if pieces > 1 else ""
+
+    def change(shape: PodShape) -> PodShape:
+        return replace(shape, requests=Resources({**shape.requests.amounts, name: there}))
+
+    return Edit(("request", name), text, _SLIP, change, there / asked, pieces, together)
+
+
+def _renamed(name: str, asked: int, room: Resources) -> Edit | None:
+    """A resource that no node has, spelt like one that this candidate has enough of."""
+    close = difflib.get_close_matches(name, [r for r in room if "/" in r], n=1, cutoff=_NEAR)
+    if "/" not in name or not close or room[close[0]] < asked:
+        return None
+
+    def change(shape: PodShape) -> PodShape:
+        amounts = {n: a for n, a in shape.requests.amounts.items() if n != name}
+        return replace(shape, requests=Resources({**amounts, close[0]: amounts.get(close[0], 0) + asked}))
+
+    return Edit(("request", name), f"ask for {close[0]} instead of {name}, which these nodes lack", _SLIP, change)
+
+
+def _others(shape: PodShape) -> Iterable[Edit]:
+    """Rules that are compared elsewhere, each taken away."""
+    if shape.unmodelled:
+        text = f"without {few(shape.unmodelled)}, which is not planned yet"
+        yield Edit(("unmodelled", ""), text, _HARD, lambda s: replace(s, unmodelled=()))
+    for each in dataclasses.fields(shape):
+        default = each.default if each.default is not dataclasses.MISSING else None
+        if each.name not in _NAMED and getattr(shape, each.name) != default:
+            yield Edit(
+                ("rule", each.name),
+                f"without its {each.name.replace('_', ' ')}",
+                _HARD,
+                lambda s, name=each.name, value=default: replace(s, **{name: value}),  # type: ignore[misc]
+            )
+
+
+__all__ = ["Edit", "repairs"]

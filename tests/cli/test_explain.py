@@ -1,0 +1,139 @@
+"""`autoscale explain` through the real entry point: manifests, and a cluster with its cloud."""
+
+import json
+import os
+import pty
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from .conftest import Run, environment
+from .test_live import World, moto, world
+
+__all__ = ["moto", "world"]  # the fixtures
+
+GOLDEN = Path(__file__).parent / "golden"
+FILE = str(GOLDEN / "explain.yaml")
+
+
+def test_a_pod_that_stays(run: Run) -> None:
+    """A hundred instance types in three lines and the rest in one, and the slip that a person made."""
+    said = run("explain", "pod", "ml/train-0", "-f", FILE)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout == (GOLDEN / "explain-pod.txt").read_text()
+
+
+def test_json_and_yaml_say_the_same(run: Run) -> None:
+    """The document has what the page has, and every name."""
+    documents: list[dict[str, Any]] = [
+        json.loads(run("explain", "pod", "ml/train-0", "-f", FILE, "-o", "json").stdout),
+        yaml.safe_load(run("explain", "pod", "ml/train-0", "-f", FILE, "-o", "yaml").stdout),
+    ]
+    assert documents[0] == documents[1]
+    (story,) = documents[0]["pods"]
+    assert {key: story[key] for key in ("pod", "alike", "fate")} == {"pod": "ml/train-0", "alike": 1, "fate": "stays"}
+    assert story["remedies"] == [
+        {
+            "changes": [
+                "select nvidia.com/gpu.product=NVIDIA-A100-SXM4-80GB: NVIDIA-A100-SXM-80GB does not exist, this does"
+            ],
+            "group": "p4de.24xlarge/us-east-1f/spot",
+            "instanceType": "p4de.24xlarge",
+            "costMicrousdPerHour": 14257400,
+            "pods": 1,
+        }
+    ]
+    assert sum(len(each["names"]) for each in story["excluded"]) == 963
+    assert [reason["code"] for reason in story["admission"]] == ["ResourceQuotaExceeded"]
+
+
+def test_a_workload(run: Run) -> None:
+    """Asked for what makes pods, its pods are told as one; one that makes none says why."""
+    said = run("explain", "pod", "ml/deploy/web", "-f", FILE)
+    assert said.stdout.splitlines()[0] == "pod ml/web-0   1 nvidia.com/gpu, 6 cpu, 24Gi memory   and 8 more like it"
+    assert "\n  will run: the next plan buys its node, part of the cheapest fleet for all that wait\n" in said.stdout
+    assert "quota team-a allows 8 nvidia.com/gpu, all pods ask for 25 (train 16 and web 9)" in said.stdout
+    later = run("explain", "pod", "ml/later", "-f", FILE)
+    assert later.stdout == ("job ml/later   0 of 0 pods made\n\n  no pods\n  ! it is suspended: it makes no pods now\n")
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_it_fits_the_terminal(tmp_path: Path, columns: int) -> None:
+    """No line is longer than the terminal is wide."""
+    outer, inner = pty.openpty()
+    process = subprocess.Popen(
+        [sys.executable, "-m", "autoscale", "explain", "pod", "ml/train", "-f", FILE],
+        stdout=inner, stderr=subprocess.PIPE, env=environment(tmp_path) | {"COLUMNS": str(columns), "NO_COLOR": "1"},
+    )  # fmt: skip
+    os.close(inner)
+    text = b""
+    try:
+        while chunk := os.read(outer, 65536):
+            text += chunk
+    except OSError:  # the other side is closed
+        pass
+    os.close(outer)
+    assert process.communicate()[1] == b""
+    lines = text.decode().splitlines()
+    assert len(lines) > 10
+    assert max(map(len, lines)) in range(columns - 15, columns + 1)
+
+
+@pytest.mark.parametrize(
+    ("words", "sentence"),
+    [
+        (["pod", "ml/wob", "-f", FILE], "ml/wob: there is no pod, nor anything that makes pods, of that name that has not finished, expected ml/web"),
+        (["pod", "ml/dploy/web", "-f", FILE], "ml/dploy/web: unknown kind 'dploy', expected deploy"),
+        (["pod", "ml/job/web", "-f", FILE], "ml/job/web: there is no Job of that name, expected one of ml/later, ml/train"),
+        (["pod", "a/b/c/d", "-f", FILE], "a/b/c/d: no name of a pod, expected NAMESPACE/NAME or NAMESPACE/KIND/NAME"),
+        (["pod", "ml/web", "-f", "none.yaml"], "none.yaml: there is no such file"),
+        (["pod", "ml/web", "-f", FILE, "--context", "a"], "-f plans without a cluster, so --kubeconfig and --context mean nothing with it; see `autoscale explain pod --help`"),
+        (["pod", "ml/web", "--groups", "cloud"], "--groups is for plans from manifests, give them with -f; see `autoscale explain pod --help`"),
+        (["pod"], "missing argument 'NAMESPACE/[KIND/]NAME'; see `autoscale explain pod --help`"),
+        (["pods", "ml/web"], "there is nothing to explain about 'pods', did you mean 'pod'?; see `autoscale explain --help`"),
+        (["pod", "ml/web"], "no cluster to talk to: there is no kubeconfig at ~/.kube/config"),
+    ],
+)  # fmt: skip
+def test_wrong_input(run: Run, words: list[str], sentence: str) -> None:
+    """One sentence with the nearest known name; status 2."""
+    said = run("explain", *words)
+    assert (said.returncode, said.stdout) == (2, "")
+    assert said.stderr.startswith(f"autoscale: {sentence}")
+    assert said.stderr.count("\n") == 1
+
+
+def test_help_and_completion(run: Run) -> None:
+    """Every subcommand has help with examples, and the shell completes them."""
+    for words in ((), ("pod",)):
+        said = run("explain", *words, "--help")
+        assert (said.returncode, "autoscale explain pod ml/train-0" in said.stdout) == (0, True)
+    env = {"_AUTOSCALE_COMPLETE": "bash_complete", "COMP_WORDS": "autoscale explain p", "COMP_CWORD": "2"}
+    assert "plain,pod\n" in run(env=env).stdout
+
+
+def test_a_live_pod(run: Run, world: World) -> None:
+    """Pods of the cluster on the cloud's groups: one that a node is bought for, and one that is too large."""
+    world.pod("huge", gpus=4)
+    said = run("explain", "pod", "default/web-0", *world.words, env=world.env)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout == (
+        "pod default/web-0   1 nvidia.com/gpu, 2 cpu, 8Gi memory\n\n"
+        "  will run: the next plan buys its node, part of the cheapest fleet for all that wait\n"
+        "  where  group l4, g6.xlarge, on-demand, us-east-1a\n"
+        "  cost   $ 0.80/h more than without it; the node is $ 0.80/h\n"
+    )
+    said = run("explain", "pod", "huge", *world.words, env=world.env)
+    assert said.stdout == (
+        "pod default/huge   4 nvidia.com/gpu, 2 cpu, 8Gi memory\n\n"
+        "  stays pending: no node group takes it\n\n"
+        "  which rule excludes it from which node groups\n"
+        "  - node group l4: asks for 4 nvidia.com/gpu, a node has 1\n\n"
+        "  what would let it run, each planned through\n"
+        "  + ask for 1 nvidia.com/gpu instead of 4: no node has more; use 4 pods of 1\n"
+        "      4 pods, on group l4 (g6.xlarge), $ 3.22/h more\n"
+    )
+    assert (world.slots(), world.nodes) == ({}, 0)
