@@ -21,7 +21,8 @@ if TYPE_CHECKING:
 _SIGNS = {"+": "green", "-": "red", "=": "cyan"}
 _FEW_GROUPS = 25  # beyond this, one line of packing a group
 _LINES, _CLASSES, _REASONS = 6, 30, 3
-_NAME, _TYPE = 16, 20  # columns that a group's name has at least, and its type at most
+_NAME, _TYPE = 16, 20  # columns that a group's name is to have, and that its type has at most
+_LEAST = 8  # what a name has on the narrowest terminal
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,17 +64,27 @@ def table(view: PlanView, *, cluster: str, paper: Paper) -> str:
 
 
 def _groups(groups: Sequence[GroupView], paper: Paper) -> Iterator[str]:
-    rest = [[_cut(g.instance_type, _TYPE), g.capacity_type, g.zone, _change(g), g.price] for g in groups]
-    taken = sum(max(map(len, column)) + 2 for column in zip(*rest, strict=True)) + len("  + ")
-    room = max(_NAME, paper.width - taken)
-    columns = [[_cut(g.name, room), *cells] for g, cells in zip(groups, rest, strict=True)]
-    widths = [max(len(row[i]) for row in columns) for i in range(6)]
+    columns = _columns(groups, paper.width)
+    widths = [max(map(len, column)) for column in zip(*columns, strict=True)]
     lines = _LINES if len(groups) <= _FEW_GROUPS else 1
     for group, row in zip(groups, columns, strict=True):
-        cells = [cell.ljust(width) for cell, width in zip(row[:5], widths[:5], strict=True)]
-        cells.append(row[5].rjust(widths[5]))
+        cells = [cell.ljust(width) for cell, width in zip(row[:-1], widths, strict=False)]
+        cells.append(row[-1].rjust(widths[-1]))
         yield f"  {paper.paint(group.sign, _SIGNS[group.sign], bold=True)} {'  '.join(cells)}".rstrip()
         yield from _packing(group, lines, paper)
+
+
+def _columns(groups: Sequence[GroupView], width: int) -> list[list[str]]:
+    """A row of cells a group: all of them, or the most that leave room for a name: without `each`, without the zone."""
+    rest = [[_cut(g.instance_type, _TYPE), g.capacity_type, g.zone, _change(g), g.price] for g in groups]
+    short = [[*row[:-1], row[-1].removesuffix(" each")] for row in rest]
+    room = 0
+    for cells in (rest, short, [[*row[:2], *row[3:]] for row in short]):
+        taken = sum(max(map(len, column)) + 2 for column in zip(*cells, strict=True)) + len("  + ")
+        room = width - taken
+        if room >= _NAME:
+            break
+    return [[_cut(g.name, max(_LEAST, room)), *row] for g, row in zip(groups, cells, strict=True)]
 
 
 def _change(group: GroupView) -> str:

@@ -1,7 +1,10 @@
 """The page of a plan: what is rare, many, narrow or coloured; and saved plans come back as they were."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
+
+import pytest
 
 from autoscale.cli import planfile
 from autoscale.cli.facts import gather
@@ -23,6 +26,7 @@ from autoscale.model.plan import (
     Unmet,
 )
 from autoscale.model.problem import Binding
+from autoscale.model.supply import CapacityType, Offering
 from autoscale.model.workload import Code, Reason
 from tests.builders import GPU, USD, fault, group, node, pod, pods, shape, snapshot
 
@@ -110,6 +114,23 @@ def test_a_narrow_coloured_terminal() -> None:
     assert "a-node-group-wi…" in page
     assert "\x1b[" not in page
     assert "\x1b[32m\x1b[1m+\x1b[0m" in table(shown, cluster="prod", paper=Paper(width=80, colours=True))
+
+
+@pytest.mark.parametrize(
+    ("width", "line"),
+    [
+        (120, "  + p4de.24xlarge/us-east-1f/on-demand  p4de.24xlarge  on-demand  us-east-1f  0 -> 13  $ 27.447 each"),
+        (80, "  + p4de.24xlarge/us-e…  p4de.24xlarge  on-demand  us-east-1f  0 -> 13  $ 27.447"),
+        (60, "  + p4de.24xla…  p4de.24xlarge  on-demand  0 -> 13  $ 27.447"),
+    ],
+)
+def test_what_a_terminal_has_no_room_for_is_left_out(width: int, line: str) -> None:
+    """First that a price is for each, then the zone; a plan's groups are one line each at any width."""
+    offering = Offering("p4de.24xlarge", "us-east-1f", CapacityType.ON_DEMAND, 27_447_000)
+    dear = replace(group("p4de.24xlarge/us-east-1f/on-demand"), offering=offering)
+    plan = Plan(id="p", made_at_s=0, fingerprint="f", actions=(Resize(dear.id, 0, 13, ()),))
+    shown = view(SavedPlan("prod", "", "", "", plan, gather(plan, snapshot(groups=(dear,)))))
+    assert table(shown, cluster="prod", paper=Paper(width=width)).splitlines()[2] == line
 
 
 def test_a_hundred_groups_stay_readable() -> None:

@@ -267,6 +267,29 @@ def test_long_lists_come_in_pages_and_finished_pods_stay_out(kubeconfig: str, ap
         assert late[0] in {p.uid for p in once.observe().pods}
 
 
+def test_a_pod_signs_in_with_its_service_account(
+    kubeconfig: str, control_plane: ControlPlane, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without any kubeconfig, the token and the authority that Kubernetes mounts into every pod are used."""
+    from kubernetes.config import incluster_config
+
+    (tmp_path / "token").write_text(control_plane.token("autoscaler"))
+    monkeypatch.setattr(incluster_config, "SERVICE_TOKEN_FILENAME", str(tmp_path / "token"))
+    monkeypatch.setattr(incluster_config, "SERVICE_CERT_FILENAME", str(control_plane.ca))
+    host, port = control_plane.url.removeprefix("https://").split(":")
+    monkeypatch.setenv("KUBERNETES_SERVICE_HOST", host)
+    monkeypatch.setenv("KUBERNETES_SERVICE_PORT", port)
+    monkeypatch.setenv("KUBECONFIG", str(tmp_path / "none"))
+    add_node(control_plane.api(), "seen-from-a-pod")
+    with KubeCluster.connect(None, None, watch=False) as cluster:
+        assert "seen-from-a-pod" in {node.name for node in cluster.observe().nodes}
+    (tmp_path / "token").write_text("nonsense")
+    with pytest.raises(
+        Unreachable, match=r"^the pod's service account: the API server refused our credentials \(401\)"
+    ):
+        KubeCluster.connect(None, None)
+
+
 def test_a_token_that_the_server_does_not_know_is_refused_in_one_sentence(kubeconfig: str, tmp_path: Path) -> None:
     """Wrong credentials are told from a server that does not answer."""
     config = json.loads(Path(kubeconfig).read_text())
