@@ -15,6 +15,7 @@ from autoscale.model.problem import Solution, Status
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
+    from types import ModuleType
 
     from autoscale.config import Settings
     from autoscale.model.problem import Problem
@@ -43,7 +44,7 @@ def settings(path: str | None, *, kubeconfig: str | None = None, context: str | 
 
 
 def providers(settings: Settings, *, clock: Clock | None = None) -> tuple[Provider, ...]:
-    """The clouds of a configuration; every one that is installed when it names none. Touches no network."""
+    """The clouds of a configuration; when it names none, those that need no naming. Touches no network."""
     now_s = (clock or SystemClock()).now_s
     out: list[Provider] = []
     for name in _names(settings):
@@ -62,7 +63,7 @@ def catalogue(settings: Settings) -> tuple[NodeGroup, ...]:
     """What the bundled catalogues of the configuration's clouds offer, for plans without a cloud."""
     out: list[NodeGroup] = []
     for name in _names(settings):
-        module = importlib.import_module(_provider_entry(name, settings).module)
+        module = _module(_provider_entry(name, settings))
         groups: Callable[[], tuple[NodeGroup, ...]] | None = getattr(module, "catalogue_groups", None)
         if groups is not None:
             out += groups()
@@ -150,7 +151,13 @@ def _nothing(problem: Problem, method: str) -> Solution:
 def _names(settings: Settings) -> list[str]:
     if settings.providers is not None:
         return list(settings.providers)
-    return sorted(each.name for each in entry_points(group=PROVIDERS))
+    entries = entry_points(group=PROVIDERS)
+    return sorted(each.name for each in entries if not getattr(_module(each), "ONLY_WHEN_NAMED", False))
+
+
+def _module(entry: Any) -> ModuleType:
+    """What a provider's entry point is part of."""
+    return importlib.import_module(entry.module)
 
 
 def _provider_entry(name: str, settings: Settings) -> Any:

@@ -8,32 +8,59 @@ from typing import Any, Protocol
 import boto3
 
 from autoscale.model.resources import Resources
-from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup, Offering
+from autoscale.model.supply import CapacityType, Fault, FaultKind, Instance, InstanceState, NodeGroup, Offering
 from autoscale.ports import Provider
 from providers.aws.provider import AwsProvider
 from providers.aws.settings import AwsSettings
 from providers.fake import FakeProvider
+from providers.gcp.provider import GcpProvider
+from providers.gcp.settings import GcpSettings
 
+from .gce import PROJECT, Gce
 from .wire import Rule, Wire
 
 REGION = "us-east-1"
+GCE_ZONE = "us-central1-a"
 TAG = "k8s.io/cluster-autoscaler"
 OWNED = {f"{TAG}/enabled": "true", f"{TAG}/demo": "owned"}
 
-# A fault as a person names it: what the wire says, and what kind the provider must make of it.
-FAULTS: Mapping[str, tuple[tuple[int, str, str], FaultKind]] = {
-    "throttled": ((400, "Throttling", "Rate exceeded"), FaultKind.THROTTLED),
-    "out of stock": (
-        (400, "InsufficientInstanceCapacity", "We currently do not have sufficient g4dn.xlarge capacity."),
-        FaultKind.NO_CAPACITY,
-    ),
-    "broken": ((500, "InternalFailure", "An internal error occurred."), FaultKind.OTHER),
-    "denied": ((403, "AccessDenied", "User is not authorized to perform this action."), FaultKind.DENIED),
+# A fault as a person names it, and what kind the provider must make of it.
+FAULTS: Mapping[str, FaultKind] = {
+    "throttled": FaultKind.THROTTLED,
+    "out of stock": FaultKind.NO_CAPACITY,
+    "broken": FaultKind.OTHER,
+    "denied": FaultKind.DENIED,
 }
-_ACTIONS = {
+# How each cloud says it: status, code, sentence.
+_AMAZON = {
+    "throttled": (400, "Throttling", "Rate exceeded"),
+    "out of stock": (
+        400,
+        "InsufficientInstanceCapacity",
+        "We currently do not have sufficient g4dn.xlarge capacity.",
+    ),
+    "broken": (500, "InternalFailure", "An internal error occurred."),
+    "denied": (403, "AccessDenied", "User is not authorized to perform this action."),
+}
+_GOOGLE = {
+    "throttled": (403, "rateLimitExceeded", "Rate Limit Exceeded"),
+    "out of stock": (
+        503,
+        "ZONE_RESOURCE_POOL_EXHAUSTED",
+        "The zone does not have enough resources available to fulfill the request.",
+    ),
+    "broken": (500, "backendError", "Internal error"),
+    "denied": (403, "forbidden", "Required 'compute.instanceGroupManagers.update' permission for 'group'"),
+}
+_AWS_ACTIONS = {
     "observe": "DescribeAutoScalingGroups",
     "resize": "SetDesiredCapacity",
     "remove": "TerminateInstanceInAutoScalingGroup",
+}
+_GCE_ACTIONS = {
+    "observe": "compute.instanceGroupManagers.list",
+    "resize": "compute.instanceGroupManagers.createInstances",
+    "remove": "compute.instanceGroupManagers.deleteInstances",
 }
 
 
@@ -47,6 +74,9 @@ class Cloud(Protocol):
 
     def truth(self, group: str) -> tuple[int, Sequence[str]]:
         """The group's target and living instances, whatever the provider says."""
+
+    def running(self, instance: str) -> Instance:
+        """A running instance of that id, as the view must have it."""
 
     def fail(self, verb: str, fault: str) -> None:
         """Refuse all requests of the verb from now on."""
@@ -81,10 +111,14 @@ class FakeCloud:
         found = self._fake.group(group)
         return found.target_nodes, [each.id for each in found.instances]
 
+    def running(self, instance: str) -> Instance:
+        """The fake has one type and zone."""
+        return Instance(instance, f"fake:///us-east-1a/{instance}", InstanceState.RUNNING, "us-east-1a", "g4dn.xlarge")
+
     def fail(self, verb: str, fault: str) -> None:
         """Script the failure."""
-        (_, code, message), kind = FAULTS[fault]
-        self._fake.fail_next(verb, Fault("", kind, code, message, 0))
+        _, code, message = _AMAZON[fault]
+        self._fake.fail_next(verb, Fault("", FAULTS[fault], code, message, 0))
 
     def lose(self, verb: str) -> None:
         """Script a failure after the fact."""
@@ -142,17 +176,69 @@ class AwsCloud:
         alive = [each for each in found["Instances"] if not each["LifecycleState"].startswith("Terminat")]
         return found["DesiredCapacity"], [each["InstanceId"] for each in alive]
 
+    def running(self, instance: str) -> Instance:
+        """Of `lt-main`, in the zone that groups are in."""
+        return Instance(instance, f"aws:///us-east-1a/{instance}", InstanceState.RUNNING, "us-east-1a", "g4dn.xlarge")
+
     def fail(self, verb: str, fault: str) -> None:
         """The wire answers in Amazon's place."""
-        self.wire.rules.append(Rule(_ACTIONS[verb], times=100, error=FAULTS[fault][0]))
+        self.wire.rules.append(Rule(_AWS_ACTIONS[verb], times=100, error=_AMAZON[fault]))
 
     def lose(self, verb: str) -> None:
         """The wire hangs up after the server has acted."""
-        self.wire.rules.append(Rule(_ACTIONS[verb], times=100, lost=0.0))
+        self.wire.rules.append(Rule(_AWS_ACTIONS[verb], times=100, lost=0.0))
 
     def mend(self) -> None:
         """The wire is whole."""
         self.wire.rules.clear()
+
+
+class GceCloud:
+    """The Google Cloud provider on a server of our own, whose wire can fail."""
+
+    def __init__(self, gce: Gce) -> None:
+        gce.reset()
+        self.gce = gce
+        self.main = gce.template("main", "g2-standard-4")
+        self.gcp = gcp_provider(gce.url)
+        self.provider: Provider = self.gcp
+
+    def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
+        """Create a zonal group whose instances carry the labels."""
+        labels = {"gpu-autoscale-min": str(low), "gpu-autoscale-max": str(high)}
+        if tagged:
+            labels["gpu-autoscale-cluster"] = "demo"
+        self.gce.group(name, GCE_ZONE, template=self.main, nodes=nodes, labels=labels)
+        return f"gcp:{GCE_ZONE}/{name}"
+
+    def truth(self, group: str) -> tuple[int, Sequence[str]]:
+        """The server's own books."""
+        place, _, name = group.removeprefix("gcp:").partition("/")
+        found = self.gce.groups[place, name]
+        alive = [each for each in found.machines.values() if each.number and each.action != "DELETING"]
+        return found.target, [f"{each.zone}/{each.name}" for each in alive]
+
+    def running(self, instance: str) -> Instance:
+        """Of the main template, in the zone that groups are in."""
+        return Instance(instance, f"gce://{PROJECT}/{instance}", InstanceState.RUNNING, GCE_ZONE, "g2-standard-4")
+
+    def fail(self, verb: str, fault: str) -> None:
+        """The wire answers in Google's place."""
+        self.gce.rules.append(Rule(_GCE_ACTIONS[verb], times=100, error=_GOOGLE[fault]))
+
+    def lose(self, verb: str) -> None:
+        """The wire hangs up after the server has acted."""
+        self.gce.rules.append(Rule(_GCE_ACTIONS[verb], times=100, lost=0.0))
+
+    def mend(self) -> None:
+        """The wire is whole."""
+        self.gce.rules.clear()
+
+
+def gcp_provider(url: str, *, read_timeout_s: float = 5.0, **settings: Any) -> GcpProvider:
+    """The provider as a configuration would make it, on that address."""
+    parsed = GcpSettings.parse({"project": PROJECT, "endpoint_url": url, **settings}, cluster="demo")
+    return GcpProvider(parsed, now_s=lambda: int(time.time()), read_timeout_s=read_timeout_s)
 
 
 def aws_provider(url: str, *, cluster: str = "demo", read_timeout_s: float = 5.0) -> AwsProvider:

@@ -2,7 +2,8 @@ from collections.abc import Iterator
 
 import pytest
 
-from .clouds import AwsCloud, Cloud, FakeCloud, client
+from .clouds import AwsCloud, Cloud, FakeCloud, GceCloud, client
+from .gce import Gce
 from .wire import Wire
 
 
@@ -23,7 +24,20 @@ def aws(wire: Wire, monkeypatch: pytest.MonkeyPatch) -> AwsCloud:
     return AwsCloud(wire)
 
 
-@pytest.fixture(params=["fake", "aws"])
+@pytest.fixture(scope="session")
+def gce_server() -> Iterator[Gce]:
+    """One server of Compute Engine's resources for all tests of a process."""
+    with Gce() as started:
+        yield started
+
+
+@pytest.fixture
+def gce(gce_server: Gce) -> GceCloud:
+    """An empty project."""
+    return GceCloud(gce_server)
+
+
+@pytest.fixture(params=["fake", "aws", "gce"])
 def cloud(request: pytest.FixtureRequest) -> Cloud:
     """Each provider in turn, with no groups."""
-    return FakeCloud() if request.param == "fake" else request.getfixturevalue("aws")
+    return FakeCloud() if request.param == "fake" else request.getfixturevalue(request.param)

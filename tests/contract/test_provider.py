@@ -3,7 +3,7 @@
 import pytest
 
 from autoscale.errors import ProviderError
-from autoscale.model.supply import FaultKind, Instance, InstanceState
+from autoscale.model.supply import FaultKind
 
 from .clouds import FAULTS, Cloud
 
@@ -26,12 +26,8 @@ def test_observe_tells_the_target_the_bounds_and_every_instance(cloud: Cloud) ->
     group = cloud.create("gpu", nodes=2, low=1, high=7)
     (seen,) = cloud.provider.observe().groups
     _, ids = cloud.truth(group)
-    scheme = cloud.provider.name
-    assert (seen.target_nodes, seen.min_nodes, seen.max_nodes, seen.provider) == (2, 1, 7, scheme)
-    assert seen.instances == tuple(
-        Instance(each, f"{scheme}:///us-east-1a/{each}", InstanceState.RUNNING, "us-east-1a", "g4dn.xlarge")
-        for each in sorted(ids)
-    )
+    assert (seen.target_nodes, seen.min_nodes, seen.max_nodes, seen.provider) == (2, 1, 7, cloud.provider.name)
+    assert seen.instances == tuple(cloud.running(each) for each in sorted(ids))
 
 
 def test_resize_grows_the_group_to_exactly_the_target(cloud: Cloud) -> None:
@@ -124,7 +120,7 @@ def test_a_refused_resize_buys_nothing_and_says_what_kind_of_no_it_was(cloud: Cl
     cloud.fail("resize", fault)
     with pytest.raises(ProviderError) as error:
         cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
-    assert (refused(error), cloud.truth(group)[0]) == ((FAULTS[fault][1], group), 1)
+    assert (refused(error), cloud.truth(group)[0]) == ((FAULTS[fault], group), 1)
     cloud.mend()
     cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
     assert cloud.truth(group)[0] == 3
@@ -138,7 +134,7 @@ def test_a_refused_removal_removes_nothing_and_says_what_kind_of_no_it_was(cloud
     cloud.fail("remove", fault)
     with pytest.raises(ProviderError) as error:
         cloud.provider.remove(group, [first], request_id="plan-1")
-    assert (refused(error), cloud.truth(group)) == ((FAULTS[fault][1], group), (2, [first, second]))
+    assert (refused(error), cloud.truth(group)) == ((FAULTS[fault], group), (2, [first, second]))
     cloud.mend()
     cloud.provider.remove(group, [first], request_id="plan-1")
     assert cloud.truth(group) == (1, [second])
@@ -153,7 +149,7 @@ def test_a_fault_of_the_read_is_in_the_view_and_not_an_exception(cloud: Cloud, f
     assert (view.groups, view.skipped, [(each.kind, each.group) for each in view.faults]) == (
         (),
         (),
-        [(FAULTS[fault][1], "")],
+        [(FAULTS[fault], "")],
     )
     cloud.mend()
     assert cloud.provider.observe().faults == ()

@@ -85,7 +85,7 @@ class Wire:
         if rule and rule.error:
             status, code, message = rule.error
             text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-            _answer(handler, status, {"Content-Type": "text/xml"}, text.encode())
+            answer(handler, status, {"Content-Type": "text/xml"}, text.encode())
             return
         headers = {key: value for key, value in handler.headers.items() if key.lower() not in _HOP}
         response = self._pool.request("POST", self.moto_url + handler.path, body=body, headers=headers, retries=False)
@@ -98,7 +98,7 @@ class Wire:
         if rule and rule.rewrite:
             data = rule.rewrite(data.decode()).encode()
         kept = {key: value for key, value in response.headers.items() if key.lower() not in _HOP}
-        _answer(handler, response.status, kept, data)
+        answer(handler, response.status, kept, data)
 
     def _take(self, action: str, service: str) -> Rule | None:
         with self._lock:
@@ -110,7 +110,8 @@ class Wire:
         return None
 
 
-def _answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], data: bytes) -> None:
+def answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], data: bytes) -> None:
+    """Send an answer."""
     handler.send_response(status)
     for key, value in headers.items():
         handler.send_header(key, value)

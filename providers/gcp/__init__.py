@@ -1,0 +1,31 @@
+"""Google Compute Engine's managed instance groups behind `autoscale.ports.Provider`, and a catalogue for offline plans.
+
+`catalog` needs no project and no Google library; `provider` is imported when a configuration asks for the cloud.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from providers.gcp.catalog import catalogue_groups
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Mapping
+    from typing import Any
+
+    from providers.gcp.provider import GcpProvider
+
+__all__ = ["ONLY_WHEN_NAMED", "catalogue_groups", "provider_from_settings"]
+
+ONLY_WHEN_NAMED = True  # a configuration that names no provider does not mean this one
+
+
+def provider_from_settings(settings: Mapping[str, Any], *, cluster: str, now_s: Callable[[], int]) -> GcpProvider:
+    """The provider that a configuration describes. Touches no network; raises BadInput for wrong settings."""
+    from providers.gcp.settings import GcpSettings
+
+    parsed = GcpSettings.parse(settings, cluster=cluster)
+
+    from providers.gcp.provider import GcpProvider
+
+    return GcpProvider(parsed, now_s=now_s)

@@ -1,0 +1,89 @@
+"""Orders: what we asked a group for, so that asking again, or reading old news, never buys twice.
+
+Google's calls add and take away; ours are absolute. Three things close the gap. New instances get names that follow from the
+order and their place in the group, and each call a token that follows from its names: a repeated call is the same call. An
+order whose answer was lost stays open, and the next try continues it under the same names, whatever plan it comes from. And
+for a while after an order was taken in, a group that still shows its old target is known to have the new one.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import threading
+import uuid
+from dataclasses import dataclass
+from itertools import count
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Sequence
+
+    from providers.gcp.calls import Ref
+
+_LAG_S = 30  # how long a group may still show what it was before an order
+_OPEN_S = 600  # how long an order without an answer is continued
+_NAMESPACE = uuid.UUID("5f0c5a53-5d52-4f0c-9a3c-2f1b6a0f6f3e")  # any; it makes our tokens ours
+_LONGEST = 63 - 9  # of a name, less a dash and eight letters
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request to one group, until its answer is known. `seed` decides names and tokens."""
+
+    seed: str
+    at_s: int
+
+    def names(self, base: str, places: Iterable[int]) -> list[str]:
+        """A name for each place in the group, starting with the group's base name without its number pattern."""
+        stem = base.partition("#")[0].rstrip("-")[:_LONGEST]
+        return [f"{stem}-{hashlib.sha256(f'{self.seed}/{n}'.encode()).hexdigest()[:8]}" for n in places]
+
+    def token(self, parts: Sequence[str]) -> str:
+        """Google's `requestId` for a call about these names."""
+        return str(uuid.uuid5(_NAMESPACE, "\n".join([self.seed, *parts])))
+
+
+class Orders:
+    """The orders of this process. Safe to share between threads."""
+
+    def __init__(self, *, now_s: Callable[[], int]) -> None:
+        self._now_s = now_s
+        self._lock = threading.Lock()
+        self._numbers = count(1)
+        self._open: dict[Ref, Order] = {}
+        self._taken: dict[Ref, tuple[int, int, int]] = {}  # target, the target before, when
+        self._seen: dict[Ref, int] = {}
+
+    def known(self, ref: Ref) -> bool:
+        """Whether this process has ordered anything of the group before."""
+        with self._lock:
+            return ref in self._taken or ref in self._open
+
+    def open(self, ref: Ref, request_id: str) -> Order:
+        """The group's open order, or a new one for the request."""
+        with self._lock:
+            found = self._open.get(ref)
+            if found is None or self._now_s() - found.at_s > _OPEN_S:
+                found = Order(f"{ref.id}/{request_id}/{self._now_s()}/{next(self._numbers)}", self._now_s())
+                self._open[ref] = found
+            return found
+
+    def refused(self, ref: Ref) -> None:
+        """Nothing came of the open order."""
+        with self._lock:
+            self._open.pop(ref, None)
+
+    def accepted(self, ref: Ref, target: int) -> None:
+        """The open order was taken in: the group has this target now, whatever it shows."""
+        with self._lock:
+            self._open.pop(ref, None)
+            self._taken[ref] = (target, self._seen.get(ref, target), self._now_s())
+
+    def target(self, ref: Ref, shown: int) -> int:
+        """The group's target: what it shows, unless that is what it showed before our last order."""
+        with self._lock:
+            target, before, at_s = self._taken.get(ref, (shown, shown, 0))
+            if shown == before and self._now_s() - at_s <= _LAG_S:
+                return target
+            self._seen[ref] = shown
+            return shown

@@ -1,0 +1,304 @@
+"""The provider: reads the groups, sets targets, removes instances. Faults of the cloud are data."""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from typing import TYPE_CHECKING
+
+from autoscale.errors import BadInput, ProviderError
+from autoscale.model.snapshot import CloudView
+from autoscale.model.supply import Fault, FaultKind, NodeGroup, SkippedGroup
+from providers.gcp import members
+from providers.gcp.calls import Calls, Ref, chunks, last, ref_of
+from providers.gcp.faults import CLOUD_ERRORS, ambiguous, fault_of, told
+from providers.gcp.groups import Found, bounds, labels_of, model, place_of, template_url
+from providers.gcp.naming import Orders
+from providers.gcp.templates import Templates
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Sequence
+
+    from google.cloud import compute_v1 as compute
+
+    from providers.gcp.settings import GcpSettings
+
+_OBSERVE_S = 60.0  # an observation that takes longer is cut off; what was read of it would be old
+_READERS = 8
+_FEW = 10  # groups whose instances are listed one by one; more of them by listing all instances of the project
+_LIST = "compute.instanceGroupManagers.list"
+_GET = "compute.instanceGroupManagers.get"
+_UPDATE = "compute.instanceGroupManagers.update"
+_ALREADY_THERE = ("alreadyExists", "ALREADY_EXISTS", "RESOURCE_ALREADY_EXISTS")
+
+
+class _AlreadyThereError(ProviderError):
+    """Instances of these names exist in the group."""
+
+
+class GcpProvider:
+    """Managed instance groups that the discovery rules find. Group ids are `gcp:ZONE/NAME` or `gcp:REGION/NAME`."""
+
+    name = "gcp"
+
+    def __init__(self, settings: GcpSettings, *, now_s: Callable[[], int], read_timeout_s: float = 10.0) -> None:
+        self._settings = settings
+        self._now_s = now_s
+        self._calls = Calls(settings, read_timeout_s=read_timeout_s)
+        self._templates = Templates(self._calls, now_s=now_s)
+        self._orders = Orders(now_s=now_s)
+
+    def check(self) -> None:
+        """Make sure that the project can be read. Raises BadInput in one sentence when a person must mend something."""
+        try:
+            if not self._calls.project:
+                raise BadInput("no Google Cloud project: set gcp.project", where="gcp")
+            self._calls.groups()
+        except CLOUD_ERRORS as error:
+            fault = self._fault(error, doing=_LIST)
+            if fault.kind in (FaultKind.DENIED, FaultKind.NOT_FOUND) or fault.code == "Unreachable":
+                raise BadInput(fault.message, where="gcp") from error
+
+    def observe(self) -> CloudView:
+        """Read all groups of ours. A failed list is a view without groups; a failed detail, one without that group."""
+        until = time.monotonic() + _OBSERVE_S
+        try:
+            managers, unreachable = self._calls.groups()
+        except CLOUD_ERRORS as error:
+            return CloudView(self.name, faults=(self._fault(error, doing=_LIST),))
+        faults = [
+            Fault("", FaultKind.OTHER, "Unreachable", f"{_LIST}: {last(place)} does not answer", self._now_s())
+            for place in unreachable
+        ]
+        found, unread = self._found(managers)
+        faults += unread
+        modelled = [(each, model(each, self._settings)) for each in found]
+        groups = [(each, group) for each, group in modelled if isinstance(group, NodeGroup)]
+        return CloudView(
+            provider=self.name,
+            groups=tuple(sorted(self._with_members(groups, until, faults), key=lambda each: each.id)),
+            skipped=tuple(sorted((g for _, g in modelled if isinstance(g, SkippedGroup)), key=lambda each: each.id)),
+            faults=tuple({fault.code: fault for fault in reversed(faults)}.values())[::-1],
+        )
+
+    def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:
+        """Create what the target lacks, under names of our own; or take back what was asked for and never came."""
+        found, (low, high) = self._one(group)
+        now = self._orders.target(found.ref, found.target)
+        if not low <= target_nodes <= high:
+            raise self._refusal(group, "OutOfBounds", f"target {target_nodes} is outside the group's {low} to {high}")
+        if target_nodes > now:
+            self._grow(found, now, target_nodes, request_id)
+        elif target_nodes < now:
+            self._cancel(found, target_nodes, request_id)
+
+    def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
+        """Delete those that are there, as many as the minimum allows, and refuse the rest."""
+        found, (least, _) = self._one(group)
+        there = {members.instance_id(each.instance): each for each in self._members(found) if members.alive(each)}
+        named = [there[each] for each in dict.fromkeys(instances) if each in there]
+        now = self._orders.target(found.ref, found.target)
+        allowed = named[: max(0, now - least)]
+        self._delete(found, [each.instance for each in allowed], now, request_id)
+        if len(allowed) < len(named):
+            name = members.instance_id(named[len(allowed)].instance)
+            text = f"removing {name} would bring the group below its minimum of {least}"
+            raise self._refusal(group, "OutOfBounds", text)
+
+    # ---- reading
+
+    def _found(self, managers: Sequence[compute.InstanceGroupManager]) -> tuple[list[Found], list[Fault]]:
+        """The groups of ours, with their templates, and why templates could not be read.
+
+        What a name already rules out is not looked into.
+        """
+        near = managers
+        if not self._settings.by_label:
+            near = [each for each in managers if self._settings.found_by(each.name, {})]
+        templates = self._templates.read(template_url(each) for each in near)
+        out = []
+        for manager in near:
+            template = templates[template_url(manager)]
+            labels = labels_of(manager, template)
+            if rule := self._settings.found_by(manager.name, labels):
+                out.append(Found(place_of(manager), manager, template, bounds(rule, labels)))
+        failed = [each for each in templates.values() if isinstance(each, Fault)]
+        return out, [each for each in failed if each.kind != FaultKind.NOT_FOUND]
+
+    def _with_members(
+        self, groups: Sequence[tuple[Found, NodeGroup]], until: float, faults: list[Fault]
+    ) -> list[NodeGroup]:
+        """The groups with their instances; those at rest from one list of the project when they are many."""
+        busy = [each for each in groups if each[0].target or _moving(each[0].manager)]
+        still = [] if len(busy) <= _FEW else [each for each in busy if not _moving(each[0].manager)]
+        out = {group.id: group for _, group in groups}
+        if still:
+            try:
+                listed = self._listed()
+            except CLOUD_ERRORS as error:
+                faults.append(self._fault(error, doing="compute.instances.list"))
+                return []
+            for found, group in still:
+                its = listed.get((found.ref.place, found.ref.name), [])
+                if len(its) == found.target:
+                    seen = members.listed(its, project=self._calls.project, machine_type=_machine_type(found))
+                    out[group.id] = replace(group, instances=seen)
+                    busy.remove((found, group))
+        with ThreadPoolExecutor(_READERS) as pool:
+            for (_, group), answer in zip(busy, pool.map(partial(self._look, until), busy), strict=True):
+                if isinstance(answer, NodeGroup):
+                    out[group.id] = answer
+                else:  # without its instances a group would look as if it had lost them
+                    del out[group.id]
+                    if answer.kind != FaultKind.NOT_FOUND:
+                        faults.append(answer)
+        return list(out.values())
+
+    def _listed(self) -> dict[tuple[str, str], list[compute.Instance]]:
+        found: dict[tuple[str, str], list[compute.Instance]] = {}
+        for each in self._calls.instances():
+            place, _, name = members.created_by(each).partition("/")
+            found.setdefault((place, name), []).append(each)
+        return found
+
+    def _look(self, until: float, each: tuple[Found, NodeGroup]) -> NodeGroup | Fault:
+        found, group = each
+        if time.monotonic() > until:
+            return Fault("", FaultKind.OTHER, "Timeout", f"{_GET}: the groups took too long to read", self._now_s())
+        try:
+            its = self._calls.members(found.ref)
+        except CLOUD_ERRORS as error:
+            return self._fault(error, doing=_GET)
+        seen = members.instances_of(its, project=self._calls.project, machine_type=_machine_type(found))
+        why = members.faults_of(its, group=group.id, offering=group.offering, at_s=self._now_s())
+        return replace(group, instances=seen, faults=why)
+
+    def _one(self, group: str) -> tuple[Found, tuple[int, int]]:
+        """The group as it is now, and its bounds. Raises ProviderError, NOT_FOUND also when it is not one of ours."""
+        ref = ref_of(group)
+        if ref is None:
+            raise self._refusal(group, "GroupNotFound", "no group of this name is found", FaultKind.NOT_FOUND)
+        try:
+            manager = self._calls.group(ref)
+        except CLOUD_ERRORS as error:
+            raise ProviderError(self._fault(error, group=group, doing=_GET)) from error
+        found, unread = self._found([manager])
+        if unread:
+            raise ProviderError(replace(unread[0], group=group))
+        if not found:
+            raise self._refusal(group, "GroupNotFound", "no rule of gcp.discover finds it", FaultKind.NOT_FOUND)
+        limits = found[0].bounds
+        if isinstance(limits, str):
+            raise self._refusal(group, "BadBounds", limits, FaultKind.BAD_TEMPLATE)
+        return found[0], limits
+
+    def _members(self, found: Found) -> list[compute.ManagedInstance]:
+        try:
+            return self._calls.members(found.ref)
+        except CLOUD_ERRORS as error:
+            raise ProviderError(self._fault(error, group=found.ref.id, doing=_GET)) from error
+
+    # ---- writing
+
+    def _grow(self, found: Found, now: int, target: int, request_id: str) -> None:
+        """Names follow from the order and the place in the group: the same order twice is the same instances."""
+        ref = found.ref
+        if not self._orders.known(ref):
+            self._wait_for_others(ref)
+            found, _ = self._one(ref.id)
+            now = self._orders.target(ref, found.target)
+        order = self._orders.open(ref, request_id)
+        names = order.names(found.manager.base_instance_name, range(now + 1, target + 1))
+        for part in chunks(names):
+            try:
+                self._send(ref, partial(self._calls.create, ref, part, order.token(part)))
+            except _AlreadyThereError:  # the open order had been heard, and the group shows an old target
+                break
+        self._orders.accepted(ref, target)
+
+    def _cancel(self, found: Found, target: int, request_id: str) -> None:
+        """Names that wait for a machine are deleted by name; only what is left of the difference is a resize."""
+        ref, its = found.ref, self._members(found)
+        there = sum(members.alive(each) for each in its)
+        if target < min(there, found.target):
+            text = f"target {target} would let Google choose which of {there} instances to end; remove them by id"
+            raise self._refusal(ref.id, "WouldTerminate", text)
+        surplus = found.target - target
+        waiting = [each.instance for each in its if members.waiting(each)][:surplus]
+        self._delete(found, waiting, found.target, request_id)
+        if len(waiting) < surplus:
+            order = self._orders.open(ref, request_id)
+            self._send(ref, partial(self._calls.resize, ref, target, order.token([str(target)])))
+        self._orders.accepted(ref, target)
+
+    def _delete(self, found: Found, urls: Sequence[str], now: int, request_id: str) -> None:
+        for part in chunks(urls):
+            order = self._orders.open(found.ref, request_id)
+            self._send(found.ref, partial(self._calls.delete, found.ref, part, order.token(part)))
+            now -= len(part)
+            self._orders.accepted(found.ref, now)
+
+    def _send(self, ref: Ref, write: Callable[[], compute.Operation]) -> None:
+        """Sent once and waited for. A definite no closes the order; without an answer it stays open for the next try."""
+        try:
+            operation = write()
+        except CLOUD_ERRORS as error:
+            fault = self._fault(error, group=ref.id, doing=_UPDATE)
+            if fault.code in _ALREADY_THERE:
+                raise _AlreadyThereError(fault) from error
+            if not ambiguous(error):
+                self._orders.refused(ref)
+            raise ProviderError(fault) from error
+        try:
+            operation = self._calls.finish(ref, operation)
+        except CLOUD_ERRORS as error:
+            raise ProviderError(self._fault(error, group=ref.id, doing=_operations(ref, "get"))) from error
+        for each in operation.error.errors:
+            code, kind = told(each.code, each.message)
+            text = " ".join((each.message or code).split()).rstrip(".")
+            fault = Fault(ref.id, kind, code, f"{_UPDATE}: {text}", self._now_s())
+            if code in _ALREADY_THERE:
+                raise _AlreadyThereError(fault)
+            self._orders.refused(ref)
+            raise ProviderError(fault)
+
+    def _wait_for_others(self, ref: Ref) -> None:
+        """What an earlier life of ours may have asked for just before it ended is finished before anything is bought."""
+        try:
+            for each in self._calls.running(ref):
+                if last(each.target_link) == ref.name:
+                    self._calls.finish(ref, each)
+        except CLOUD_ERRORS as error:
+            raise ProviderError(self._fault(error, group=ref.id, doing=_operations(ref, "list"))) from error
+
+    def _fault(self, error: Exception, *, group: str = "", doing: str) -> Fault:
+        return fault_of(error, group=group, at_s=self._now_s(), doing=doing)
+
+    def _refusal(self, group: str, code: str, text: str, kind: FaultKind = FaultKind.OTHER) -> ProviderError:
+        """Our own no, before Google is asked."""
+        return ProviderError(Fault(group=group, kind=kind, code=code, message=text, at_s=self._now_s()))
+
+
+def _operations(ref: Ref, verb: str) -> str:
+    return f"compute.{'zone' if ref.zonal else 'region'}Operations.{verb}"
+
+
+def _moving(manager: compute.InstanceGroupManager) -> bool:
+    """Whether the group does something to any of its instances, so that they must be looked at one by one."""
+    doing = manager.current_actions
+    return bool(
+        doing.creating
+        or doing.creating_without_retries
+        or doing.recreating
+        or doing.deleting
+        or doing.abandoning
+        or doing.restarting
+        or doing.starting
+        or doing.resuming
+    )
+
+
+def _machine_type(found: Found) -> str:
+    return "" if isinstance(found.template, Fault) else found.template.machine_type

@@ -1,0 +1,356 @@
+"""What only Google Cloud has: templates, regional groups, named instances, operations, attempts that failed, rights."""
+
+import itertools
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from autoscale.errors import BadInput, ProviderError
+from autoscale.model.resources import Resources
+from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup, Offering
+from autoscale.model.workload import Taint
+
+from .clouds import GCE_ZONE, GceCloud, gcp_provider
+from .gce import PROJECT, permission
+from .wire import Rule
+
+ROLE = Path(__file__).parents[2] / "deploy" / "gcp" / "role.yaml"
+OURS = {"gpu-autoscale-cluster": "demo"}
+ZONES = ["us-central1-a", "us-central1-b"]
+CREATE = "compute.instanceGroupManagers.createInstances"
+STOCKOUT = ("ZONE_RESOURCE_POOL_EXHAUSTED_WITH_DETAILS", "The zone does not have enough resources available.")
+SECRET = "ya29.planted-secret"
+
+
+def kube_env(**variables: str) -> dict[str, Any]:
+    """The metadata that carries the variables, and a secret beside them."""
+    text = ";".join(f"{name}={value}" for name, value in variables.items())
+    value = yaml.safe_dump({"AUTOSCALER_ENV_VARS": text, "KUBELET_KEY": SECRET})
+    return {"metadata": {"items": [{"key": "kube-env", "value": value}]}}
+
+
+def only(gce: GceCloud) -> NodeGroup:
+    """The one group of the view."""
+    view = gce.provider.observe()
+    assert (len(view.groups), view.skipped, view.faults) == (1, (), ())
+    return view.groups[0]
+
+
+def notes(group: NodeGroup) -> list[str]:
+    """What the provider remarked."""
+    return [note.text for note in group.notes]
+
+
+def test_a_group_is_foretold_from_its_template(gce: GceCloud) -> None:
+    """Type, attached accelerators, disk, and what kube-env says of labels, taints and resources."""
+    template = gce.gce.template(
+        "t4",
+        f"https://www.googleapis.com/compute/v1/projects/{PROJECT}/zones/{GCE_ZONE}/machineTypes/n1-standard-8",
+        guest_accelerators=[{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 2}],
+        scheduling={"provisioning_model": "SPOT"},
+        disks=[{"boot": True, "initialize_params": {"disk_size_gb": 200}}],
+        **kube_env(
+            node_labels="team=vision,tier=batch",
+            node_taints="nvidia.com/gpu=present:NoSchedule,startup-taint.cluster-autoscaler.kubernetes.io/x=y:NoSchedule",
+            kube_reserved="cpu=100m,memory=1Gi,ephemeral-storage=10Gi",
+            extended_resources="example.com/nic=2",
+            os="linux",
+        ),
+    )
+    gce.gce.group("gpu", GCE_ZONE, template=template, labels=OURS)
+    group = only(gce)
+    memory = 30 * 2**30 - (30 * 2**30 // 64 + 80 * 2**20) - 2**30 - 100 * 2**20
+    assert group.offering == Offering("n1-standard-8+nvidia-tesla-t4x2", GCE_ZONE, CapacityType.SPOT, 127_650 + 383_000)
+    assert group.allocatable == Resources(
+        {
+            "cpu": 7900,
+            "memory": memory,
+            "ephemeral-storage": 170 * 2**30,
+            "pods": 110,
+            "nvidia.com/gpu": 2,
+            "example.com/nic": 2,
+        }
+    )
+    assert group.devices == ("example.com/nic", "nvidia.com/gpu")
+    assert group.taints == (Taint("nvidia.com/gpu", "present", "NoSchedule"),)
+    assert dict(group.labels) == {
+        "node.kubernetes.io/instance-type": "n1-standard-8",
+        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/os": "linux",
+        "cloud.google.com/machine-family": "n1",
+        "cloud.google.com/gke-accelerator": "nvidia-tesla-t4",
+        "cloud.google.com/gke-accelerator-count": "2",
+        "nvidia.com/gpu.present": "true",
+        "nvidia.com/gpu.count": "2",
+        "nvidia.com/gpu.product": "Tesla-T4",
+        "nvidia.com/gpu.memory": "15360",
+        "topology.kubernetes.io/region": "us-central1",
+        "topology.kubernetes.io/zone": GCE_ZONE,
+        "topology.gke.io/zone": GCE_ZONE,
+        "karpenter.sh/capacity-type": "spot",
+        "cloud.google.com/gke-spot": "true",
+        "cloud.google.com/gke-provisioning": "spot",
+        "team": "vision",
+        "tier": "batch",
+    }
+    assert (group.min_nodes, group.max_nodes, notes(group)) == (0, 1000, [])
+
+
+def test_a_regional_group_grows_and_shrinks_across_its_zones(gce: GceCloud) -> None:
+    """No zone beforehand, the price of the dearest; each instance has its own zone, also in its provider id."""
+    gce.gce.group("wide", "us-central1", template=gce.main, labels=OURS, zones=ZONES)
+    group = "gcp:us-central1/wide"
+    gce.provider.resize(group, target_nodes=3, request_id="plan-1")
+    seen = only(gce)
+    zones = sorted(each.zone for each in seen.instances)
+    assert (seen.offering.key, zones) == ("g2-standard-4/*/on-demand", [ZONES[0], ZONES[0], ZONES[1]])
+    assert all(each.provider_id == f"gce://{PROJECT}/{each.id}" for each in seen.instances)
+    assert "topology.kubernetes.io/zone" not in seen.labels
+    gone = next(each.id for each in seen.instances if each.zone == ZONES[1])
+    gce.provider.remove(group, [gone], request_id="plan-2")
+    assert sorted(each.zone for each in only(gce).instances) == [ZONES[0], ZONES[0]]
+
+
+@pytest.mark.parametrize(
+    ("rules", "found"),
+    [
+        (["mig:namePrefix=gpu-"], {"gpu-a": (0, 1000), "gpu-b": (2, 1000)}),
+        (["mig:name=gpu-b,max=7", "mig:namePrefix=gpu-,min=1,max=5"], {"gpu-a": (1, 5), "gpu-b": (2, 7)}),
+        (["mig:label=team:ml"], {"other": (0, 1000)}),
+    ],
+)
+def test_groups_are_found_by_name_prefix_or_label(
+    gce: GceCloud, rules: list[str], found: dict[str, tuple[int, int]]
+) -> None:
+    """As Cluster Autoscaler's auto-discovery says it; the rule's bounds go before the labels'."""
+    template = gce.gce.template("labelled", "g2-standard-4", labels={"team": "ml"})
+    gce.gce.group("gpu-a", GCE_ZONE, template=gce.main)
+    gce.gce.group("gpu-b", GCE_ZONE, template=gce.main, labels={"gpu-autoscale-min": "2"})
+    gce.gce.group("other", GCE_ZONE, template=template)
+    view = gcp_provider(gce.gce.url, discover=rules).observe()
+    assert {group.name: (group.min_nodes, group.max_nodes) for group in view.groups} == found
+
+
+@pytest.mark.parametrize(
+    ("properties", "more", "reason"),
+    [
+        ({"machine_type": "z9-mega"}, {}, "the catalogue does not have machine type z9-mega"),
+        (
+            {"machine_type": "a3-highgpu-8g"},
+            {},
+            ("the bundled price of a3-highgpu-8g is refused (on-demand 33.60609 US$ an hour for 8 H100 in us-central1-a is "
+            "below spot 42.7096): set gcp.prices"),
+        ),
+        ({}, {"status": {"autoscaler": "x/y"}}, "a Google autoscaler changes its size"),
+        ({}, {"labels": {"gpu-autoscale-max": "many"}}, "label gpu-autoscale-max: expected a whole number, found 'many'"),
+        (
+            {},
+            {"labels": {"gpu-autoscale-min": "3", "gpu-autoscale-max": "2"}},
+            "its minimum of 3 is above its maximum of 2",
+        ),
+        (
+            {"scheduling": {"provisioning_model": "FLEX_START"}},
+            {},
+            "provisioning model FLEX_START is not supported yet",
+        ),
+        (
+            kube_env(node_taints=f"a={SECRET}"),
+            {},
+            ("kube-env AUTOSCALER_ENV_VARS node_taints: expected a=VALUE:EFFECT with an effect of NoSchedule, "
+            "PreferNoSchedule, NoExecute"),
+        ),
+        (kube_env(kube_reserved=f"cpu={SECRET}"), {}, "kube-env AUTOSCALER_ENV_VARS kube_reserved: expected Kubernetes quantities"),
+    ],
+)  # fmt: skip
+def test_a_group_that_cannot_be_modelled_is_left_out_with_a_reason(
+    gce: GceCloud, properties: dict[str, Any], more: dict[str, Any], reason: str
+) -> None:
+    """The others work on; nothing that may be secret is quoted."""
+    template = gce.gce.template("odd", **{"machine_type": "g2-standard-4", **properties})
+    gce.gce.group("odd", GCE_ZONE, template=template, **{**more, "labels": OURS | more.get("labels", {})})
+    gce.gce.group("gone", GCE_ZONE, template=gce.main + "-gone", labels=OURS)
+    good = gce.create("good")
+    view = gce.provider.observe()
+    told = {each.id.rpartition("/")[2]: each.reason.text for each in view.skipped}
+    assert ([group.id for group in view.groups], view.faults) == ([good], ())
+    assert told["odd"] == f"group odd is left out: {reason}"
+    assert "instance template can't be read: compute.instanceTemplates.get" in told["gone"]
+    assert SECRET not in str(view)
+
+
+def test_a_configured_price_stands_in_for_a_refused_one(gce: GceCloud) -> None:
+    """The user's word counts before the catalogue's."""
+    template = gce.gce.template("h100", "a3-highgpu-8g")
+    gce.gce.group("gpu", GCE_ZONE, template=template, labels=OURS)
+    (group,) = gcp_provider(gce.gce.url, prices={"a3-highgpu-8g": 88.5}).observe().groups
+    assert (group.offering.price_microusd_per_hour, group.allocatable["nvidia.com/gpu"]) == (88_500_000, 8)
+
+
+def test_a_stock_out_is_a_fault_of_the_offering_and_can_be_taken_back(gce: GceCloud) -> None:
+    """Names that wait for a machine are no instances; lowering the target ends the wait and nothing else."""
+    group = gce.create("gpu", nodes=1)
+    gce.gce.stockouts[GCE_ZONE] = STOCKOUT
+    gce.provider.resize(group, target_nodes=3, request_id="plan-1")
+    seen = only(gce)
+    code, message = STOCKOUT
+    at_s = seen.faults[0].at_s
+    assert (seen.target_nodes, len(seen.instances)) == (3, 1)
+    assert seen.faults == (
+        Fault(group, FaultKind.NO_CAPACITY, code, message.rstrip("."), at_s, f"g2-standard-4/{GCE_ZONE}/on-demand"),
+    )
+    before = gce.truth(group)[1]
+    gce.gce.groups[GCE_ZONE, "gpu"].machines["gpu-0000"].error = ("QUOTA_EXCEEDED", "an attempt of long ago")
+    assert only(gce).faults == seen.faults
+    gce.provider.resize(group, target_nodes=1, request_id="plan-2")
+    assert gce.truth(group) == (1, before)
+    assert only(gce).faults == ()
+
+
+@pytest.mark.parametrize(
+    ("code", "kind"),
+    [
+        ("ZONE_RESOURCE_POOL_EXHAUSTED", FaultKind.NO_CAPACITY),
+        ("QUOTA_EXCEEDED", FaultKind.QUOTA),
+        ("IP_SPACE_EXHAUSTED_WITH_DETAILS", FaultKind.NO_CAPACITY),
+        ("PERMISSIONS_ERROR_SERVICE_ACCOUNT", FaultKind.DENIED),
+        ("CONDITION_NOT_MET", FaultKind.BAD_TEMPLATE),
+        ("NEVER_HEARD_OF", FaultKind.OTHER),
+    ],
+)
+def test_an_operation_that_failed_is_a_refusal(gce: GceCloud, code: str, kind: FaultKind) -> None:
+    """The call itself was taken in; its outcome says no, and the next try works."""
+    group = gce.create("gpu")
+    gce.gce.operation_errors.append((code, "no."))
+    with pytest.raises(ProviderError) as error:
+        gce.provider.resize(group, target_nodes=2, request_id="plan-1")
+    fault = error.value.fault
+    assert (fault.kind, fault.code, fault.message) == (kind, code, "compute.instanceGroupManagers.update: no")
+    gce.provider.resize(group, target_nodes=2, request_id="plan-1")
+    assert gce.truth(group)[0] == 2
+
+
+def test_an_order_whose_answer_was_lost_is_continued_under_the_same_names(gce: GceCloud) -> None:
+    """Even by another plan, and even when the group still shows its old size."""
+    group = gce.create("gpu", nodes=1)
+    gce.gce.frozen = {}
+    gce.lose("resize")
+    with pytest.raises(ProviderError):
+        gce.provider.resize(group, target_nodes=3, request_id="plan-1")
+    gce.mend()
+    gce.provider.resize(group, target_nodes=3, request_id="plan-2")
+    gce.provider.resize(group, target_nodes=3, request_id="plan-3")
+    assert gce.truth(group)[0] == 3
+
+
+def test_a_new_process_waits_for_what_the_last_one_asked_for(gce: GceCloud) -> None:
+    """An operation that still runs when we start is finished before the group is read and grown."""
+    group = gce.create("gpu")
+    gce.gce.late = True
+    gce.gce.rules.append(Rule("compute.zoneOperations.get", times=100, error=(403, "forbidden", "no")))
+    with pytest.raises(ProviderError, match=r"compute\.zoneOperations\.get: no"):
+        gce.provider.resize(group, target_nodes=2, request_id="plan-1")
+    gce.mend()
+    assert gce.truth(group)[0] == 0
+    gcp_provider(gce.gce.url).resize(group, target_nodes=2, request_id="plan-2")
+    assert gce.truth(group)[0] == 2
+
+
+def test_names_are_the_groups_and_never_used_twice(gce: GceCloud) -> None:
+    """A node that comes back under an old name would be taken for the old one."""
+    group = gce.create("gpu")
+    names: list[str] = []
+    for _ in range(3):
+        gce.provider.resize(group, target_nodes=2, request_id="plan-1")
+        new = list(gce.truth(group)[1])
+        names += new
+        gce.provider.remove(group, new, request_id="plan-1")
+    assert len(set(names)) == 6
+    assert all(name.startswith(f"{GCE_ZONE}/gpu-") for name in names)
+
+
+def test_machines_that_come_and_go_are_pending_and_terminating(gce: GceCloud) -> None:
+    """A machine on its way out no longer counts."""
+    group = gce.create("gpu", nodes=1)
+    gce.gce.slow = True
+    gce.provider.resize(group, target_nodes=2, request_id="plan-1")
+    (first, *_) = sorted(gce.truth(group)[1])
+    gce.provider.remove(group, [first], request_id="plan-2")
+    states = {each.id: str(each.state) for each in only(gce).instances}
+    assert (states.pop(first), list(states.values()), gce.truth(group)[0]) == ("terminating", ["pending"], 1)
+
+
+def test_many_groups_are_read_in_few_calls(gce: GceCloud) -> None:
+    """1,000 groups at rest: at most 12 calls for each hundred; only those that move or miss one are looked at."""
+    for n in range(1000):
+        gce.create(f"gpu-{n:04}", nodes=n % 3)
+    gce.gce.stockouts[GCE_ZONE] = STOCKOUT
+    for n in range(5):
+        gce.provider.resize(f"gcp:{GCE_ZONE}/gpu-{n:04}", target_nodes=4, request_id="plan-1")
+    del gce.gce.groups[GCE_ZONE, "gpu-0998"].machines["gpu-0998-0000"]
+    gce.gce.actions.clear()
+    view = gce.provider.observe()
+    calls = {action: len(list(same)) for action, same in itertools.groupby(sorted(gce.gce.actions))}
+    assert (len(view.groups), view.faults, sum(len(group.instances) for group in view.groups)) == (1000, (), 998)
+    assert calls == {
+        "compute.instanceGroupManagers.list": 2,
+        "compute.instances.list": 2,
+        "compute.instanceGroupManagers.get": 6,
+    }
+
+
+def test_a_zone_that_does_not_answer_is_a_fault(gce: GceCloud) -> None:
+    """Its groups are missing, and nobody may take them for deleted."""
+    group = gce.create("gpu")
+    gce.gce.unreachable = ["zones/us-central1-f"]
+    view = gce.provider.observe()
+    assert [each.id for each in view.groups] == [group]
+    assert [each.message for each in view.faults] == [
+        "compute.instanceGroupManagers.list: us-central1-f does not answer"
+    ]
+
+
+def test_a_group_whose_instances_cannot_be_read_is_not_shown_without_them(gce: GceCloud) -> None:
+    """It would look as if it had lost them all."""
+    gce.create("gpu", nodes=2)
+    gce.gce.rules.append(Rule("compute.instanceGroupManagers.get", times=100, error=(500, "backendError", "oops")))
+    view = gce.provider.observe()
+    assert (view.groups, [each.code for each in view.faults]) == ((), ["InternalFailure"])
+
+
+def test_check_says_in_one_sentence_what_a_person_must_mend(
+    gce: GceCloud, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """No address, no rights, no credentials; and silence when all is well."""
+    gce.gcp.check()
+    with pytest.raises(BadInput, match="could not connect to the endpoint"):
+        gcp_provider("http://127.0.0.1:9").check()
+    gce.fail("observe", "denied")
+    with pytest.raises(BadInput, match=r"compute\.instanceGroupManagers\.list: Required .* permission"):
+        gce.gcp.check()
+    monkeypatch.setenv("GOOGLE_APPLICATION_CREDENTIALS", str(tmp_path / "none.json"))
+    with pytest.raises(BadInput, match="no Google credentials"):
+        gcp_provider("").check()
+    assert [each.kind for each in gcp_provider("").observe().faults] == [FaultKind.DENIED]
+
+
+def test_the_shipped_role_grants_what_is_called_and_nothing_else(gce: GceCloud) -> None:
+    """Least privilege, compared with the requests of sessions that use every verb, zonal and regional."""
+    gce.gce.group("wide", "us-central1", template=gce.main, labels=OURS, zones=ZONES)
+    for n in range(12):
+        gce.create(f"gpu-{n}", nodes=1)
+    gce.gce.template("more", "g2-standard-8")
+    for group in (f"gcp:{GCE_ZONE}/gpu-0", "gcp:us-central1/wide"):
+        gce.provider.resize(group, target_nodes=2, request_id="plan-1")
+        gce.gce.stockouts = dict.fromkeys(ZONES, STOCKOUT)
+        gce.provider.resize(group, target_nodes=3, request_id="plan-2")
+        gce.provider.resize(group, target_nodes=2, request_id="plan-3")
+        gce.provider.remove(group, [gce.truth(group)[1][0]], request_id="plan-4")
+        gce.gce.stockouts = {}
+    gce.provider.observe()
+    for n in range(9):
+        gce.gce.group(f"own-{n}", GCE_ZONE, template=gce.gce.template(f"own-{n}", "g2-standard-4"), labels=OURS)
+    gcp_provider(gce.gce.url).observe()
+    granted = yaml.safe_load(ROLE.read_text())["includedPermissions"]
+    assert sorted({permission(action) for action in gce.gce.actions}) == sorted(granted)
