@@ -32,7 +32,9 @@ _REFUSALS = (
     (re.compile(r'serviceaccount "(?P<name>[^"]+)" not found'), "its service account {name} does not exist"),
     (re.compile(r"no PriorityClass with name (?P<name>\S+) was found"), "its PriorityClass {name} does not exist"),
 )
-_FORBIDDEN = re.compile(r'^(?:Error creating: )?(?:pods? "[^"]*" is forbidden: )?')
+_FORBIDDEN = re.compile(
+    r'^(?:(?:Error creating: |Create Pod .* error: )?pods? "[^"]*" is forbidden: |Error creating: )'
+)
 
 
 def explain_owner(case: Case, admission: Admission, workload: Workload) -> OwnerStory:

@@ -36,17 +36,19 @@ def read_admission(http: Http, namespace: str) -> Admission:
     """All of it. A kind that may not be read, or that the server lacks, is left out; the former is said."""
     found = Collector()
     unread: list[str] = []
+    refused: dict[str, list[str]] = {}
     for kind, path, query in _PLACES:
         try:
             items = _LIST.decode(http.get(path.format(namespace), query, attempts=1)).items
         except NotFound:
             continue
         except ClusterError as error:
-            unread.append(f"{kind}s of {namespace} can't be read: {error}")
+            refused.setdefault(str(error).partition(": ")[0], []).append(f"{kind}s")
             continue
         for raw in items:
             try:
                 found.add(kind, raw)
             except msgspec.MsgspecError as error:
                 unread.append(f"a {kind} of {namespace} makes no sense: {error}")
+    unread += [f"{', '.join(kinds)} of {namespace} can't be read: {why}" for why, kinds in refused.items()]
     return found.view(tuple(unread))

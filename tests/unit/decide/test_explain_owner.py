@@ -81,7 +81,7 @@ def test_a_full_quota_says_who_has_it() -> None:
             ),
         ),
         (
-            'Error creating: pods "a" is forbidden: no PriorityClass with name big was found',
+            'Create Pod a-0 in StatefulSet a failed error: pods "a-0" is forbidden: no PriorityClass with name big was found',
             (Code.REFUSED, "its PriorityClass big does not exist: no PriorityClass with name big was found"),
         ),
         ("something\n else", (Code.REFUSED, "something else")),

@@ -137,11 +137,15 @@ class Server:
 def test_what_may_not_be_read_is_said() -> None:
     """A kind that the server lacks is left out in silence, one that we may not read by name."""
     server = Server(
-        {"resourcequotas": {"items": [QUOTA, {"metadata": 1}]}, "jobs": Unreachable("forbidden")},
+        {
+            "resourcequotas": {"items": [QUOTA, {"metadata": 1}]},
+            "jobs": Unreachable("no (403): job"),
+            "events": Unreachable("no (403): e"),
+        },
     )
     found = read_admission(server, "ml")  # type: ignore[arg-type]
     assert [quota.name for quota in found.quotas] == ["team"]
     assert found.unread == (
-        "Jobs of ml can't be read: forbidden",
         "a ResourceQuota of ml makes no sense: Expected `object`, got `int` - at `$.metadata`",
+        "Jobs, Events of ml can't be read: no (403)",
     )
