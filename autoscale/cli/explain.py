@@ -25,6 +25,7 @@ Examples:
   autoscale explain pod ml/train-0           why it waits, and what would let it run
   autoscale explain pod ml/deploy/web        why its pods are not created
   autoscale explain pod ml/big -f pods.yaml  the same for manifests, without a cluster
+  autoscale explain node ip-10-0-1-7         why it is there, and what its pods would cost elsewhere
 
 \b
 Exit status: 0 explained, 1 failed, 2 wrong input or no such thing.
@@ -46,7 +47,7 @@ class Near(click.Group):
 
 @click.group(cls=Near, epilog=EPILOG)
 def explain() -> None:
-    """Explain a pod: reasons, costs, and changes that help, each planned through. Changes nothing."""
+    """Explain a pod, a node or a plan: reasons, costs, and changes that help, each planned through. Changes nothing."""
 
 
 def _shared(command: F) -> F:
@@ -79,6 +80,28 @@ def pod(ctx: click.Context, /, *, name: str, output: str, **where: Any) -> None:
     case, _, world = _case(ctx, where, namespace=target.namespace)
     found = about(case, world, target)
     _print(output, "PodExplanation", found, lambda page: pages(page, found))
+
+
+NODE_EPILOG = """\b
+Examples:
+  autoscale explain node ip-10-0-1-7.ec2.internal
+  autoscale explain node ip-10-0-1-7.ec2.internal -o json
+"""
+
+
+@explain.command(epilog=NODE_EPILOG)
+@click.argument("name", metavar="NAME")
+@_shared
+@click.pass_context
+def node(ctx: click.Context, /, *, name: str, output: str, **where: Any) -> None:
+    """Why a node exists, who is on it, why it stays or goes, and what a cheaper home would be."""
+    from autoscale.cli.explain_page import node_page
+    from autoscale.cli.target import find_node
+    from autoscale.decide.explain_node import explain_node
+
+    case, _, world = _case(ctx, where)
+    story = explain_node(case, find_node(name, world.snapshot.cluster.nodes))
+    _print(output, "NodeExplanation", story, lambda page: node_page(page, story))
 
 
 def _case(ctx: click.Context, where: Mapping[str, Any], *, namespace: str = "") -> tuple[Case, Settings, World]:

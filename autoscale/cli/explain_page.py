@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscale.cli import words
@@ -12,9 +13,10 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from autoscale.cli.page import Page
-    from autoscale.model.explanation import Exclusion, OwnerStory, Place, PodStory, Remedy
+    from autoscale.model.explanation import Exclusion, Move, NodeStory, OwnerStory, Place, PodStory, Remedy
     from autoscale.model.workload import Reason
 
+_TENANTS = 6
 _LINES = 4  # exclusions shown; the rest is summed up
 _FATES = {
     Fate.RUNS: "runs",
@@ -51,6 +53,51 @@ def owner_page(page: Page, story: OwnerStory) -> None:
         _reasons(page, head if missing > 0 else "no pods", story.because)
     if story.once_made is not None:
         pod_page(page, story.once_made, name="once they are created")
+
+
+def node_page(page: Page, story: NodeStory) -> None:
+    """One node."""
+    price = story.place.price_microusd_per_hour
+    page.title(f"node {story.node}", where(replace(story.place, node="")), words.per_hour(price) if price else "")
+    page.gap()
+    for reason in story.origin:
+        page.say(reason.text)
+    page.facts(_node_facts(story))
+    page.section("stays" if story.kept else "goes with the next plan")
+    for reason in story.because:
+        page.item("=" if story.kept else "-", "cyan" if story.kept else "red", reason.text)
+    if story.move is not None:
+        _moved(page, story.move, price)
+
+
+def _node_facts(story: NodeStory) -> Iterable[tuple[str, str]]:
+    used = [
+        f"{amount(name, asked)} of {amount(name, there)} {name} ({words.percent(asked, there)})"
+        for name, asked, there in sorted(story.used, key=lambda use: (not words.is_device(use[0]), use[0]))
+        if name != "pods"
+    ]
+    yield "used", ", ".join(used)
+    for number, tenant in enumerate(story.tenants[:_TENANTS]):
+        yield ("" if number else "who"), f"{tenant.name}: {words.counted(tenant.pods, 'pod')}, {_asks(tenant.requests)}"
+    more = story.tenants[_TENANTS:]
+    if more:
+        yield "", f"and {sum(tenant.pods for tenant in more)} pods of {words.counted(len(more), 'other owner')}"
+    yield "daemons", few(story.daemons, 4)
+
+
+def _moved(page: Page, move: Move, price: int) -> None:
+    """What its pods would cost elsewhere."""
+    homes = few(move.homes) or "nowhere"
+    more, saves = words.per_hour(max(0, move.cost_microusd_per_hour)), move.saves_microusd_per_hour
+    if move.stuck:
+        page.section(f"no other home: without it {words.counted(len(move.stuck), 'pod')} of it would stay pending")
+        page.item("!", "yellow", move.why_stuck or "no reason is known")
+    elif saves > 0:
+        page.section("a cheaper home, planned through as if its pods waited and it were not there")
+        page.item("+", "green", f"{homes}: {more} in place of {words.per_hour(price)}, {words.per_hour(saves)} less")
+    else:
+        page.section("no cheaper home, planned through as if its pods waited and it were not there")
+        page.item("=", "cyan", f"{homes}: {more} in place of {words.per_hour(price)}")
 
 
 def _asks(requests: Mapping[str, int]) -> str:

@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from autoscale.model.admission import Admission, Workload
+    from autoscale.model.supply import Node
     from autoscale.model.workload import Pod
 
 _KINDS = {
@@ -74,6 +75,14 @@ def find(target: Target, pods: Sequence[Pod], admission: Admission) -> Found:
         if begins:
             return Found(None, begins)
     raise _unknown(target, pods, admission.workloads)
+
+
+def find_node(name: str, nodes: Sequence[Node]) -> Node:
+    """The node of that name. Raises BadInput with the nearest one."""
+    known = {node.name: node for node in nodes}
+    if name not in known:
+        raise BadInput("there is no such node", where=name, expected=_nearest(name, known) if known else "")
+    return known[name]
 
 
 def _made_by(workload: Workload, pods: Iterable[Pod], workloads: Iterable[Workload]) -> Iterable[Pod]:

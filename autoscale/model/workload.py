@@ -161,6 +161,9 @@ class Code(StrEnum):
     NOT_MADE = "PodNotCreated"
     GATED = "SchedulingGated"
     NOT_OURS = "NotPlanned"
+    BUSY = "NodeBusy"
+    PROTECTED = "NodeProtected"
+    MINIMUM = "GroupAtMinimum"
 
 
 @dataclass(frozen=True, slots=True)

@@ -137,3 +137,47 @@ def test_a_live_pod(run: Run, world: World) -> None:
         "      4 pods, on group l4 (g6.xlarge), $ 3.22/h more\n"
     )
     assert (world.slots(), world.nodes) == ({}, 0)
+
+
+def test_a_live_node(run: Run, world: World) -> None:
+    """A node of the cluster, its instance in the cloud, and what its pod would cost elsewhere."""
+    world.moto.create_group("big", instance_type="g6.12xlarge", max_nodes=10)
+    world.moto.set_nodes("big", 1)
+    (machine,) = world.moto.instances("big")
+    room = {"cpu": "47", "memory": "180Gi", "nvidia.com/gpu": "4", "pods": "110"}
+    ready = {"allocatable": room, "conditions": [{"type": "Ready", "status": "True"}]}
+    spec = {"providerID": f"aws:///us-east-1a/{machine}"}
+    world.cluster.create({"kind": "Node", "metadata": {"name": "big-0"}, "spec": spec, "status": ready})
+    for number in range(3):
+        world.cluster.delete("Pod", f"default/web-{number}")
+    work = {"name": "main", "resources": {"requests": {"nvidia.com/gpu": "1"}}}
+    spec_of_pod = {"nodeName": "big-0", "containers": [work]}
+    world.cluster.create({"kind": "Pod", "metadata": {"name": "web"}, "spec": spec_of_pod})
+    said = run("explain", "node", "big-0", *world.words, env=world.env)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout == (
+        "node big-0   group big, g6.12xlarge, on-demand, us-east-1a   $ 4.60/h\n\n"
+        "  it is in group big and carries no slot of a plan: others bought it, or a minimum did\n"
+        "  used  1 of 4 nvidia.com/gpu (25 %)\n"
+        "  who   default/web: 1 pod, 1 nvidia.com/gpu\n\n"
+        "  stays\n"
+        "  = 1 pod works on it\n\n"
+        "  a cheaper home, planned through as if its pods waited and it were not there\n"
+        "  + 1 x l4: $ 0.80/h in place of $ 4.60/h, $ 3.80/h less\n"
+    )
+    document = json.loads(run("explain", "node", "big-0", *world.words, "-o", "json", env=world.env).stdout)
+    assert {key: document[key] for key in ("kind", "node", "kept", "move")} == {
+        "kind": "NodeExplanation",
+        "node": "big-0",
+        "kept": True,
+        "move": {
+            "homes": ["1 x l4"],
+            "costMicrousdPerHour": 804800,
+            "savesMicrousdPerHour": 3796800,
+            "stuck": [],
+            "whyStuck": "",
+        },
+    }
+    wrong = run("explain", "node", "big-1", *world.words, env=world.env)
+    assert (wrong.returncode, wrong.stdout) == (2, "")
+    assert wrong.stderr == "autoscale: big-1: there is no such node, expected big-0\n"

@@ -11,9 +11,10 @@ from typing import Any
 import pytest
 import yaml
 
-from autoscale.cli.explain_page import pod_page
+from autoscale.cli.explain_page import node_page, pod_page
 from autoscale.cli.page import Page
 from autoscale.cli.table import Paper
+from autoscale.decide.explain_node import explain_node
 from autoscale.decide.explain_pod import explain_pod
 from autoscale.decide.what_if import Case
 from autoscale.model.settings import DecideSettings
@@ -45,6 +46,8 @@ def case(said: dict[str, Any]) -> Case:
 
 def write(page: Page, world: Case, kind: str, name: str) -> None:
     """Ask."""
-    assert kind == "pod"
+    if kind == "node":
+        node_page(page, explain_node(world, next(n for n in world.snapshot.cluster.nodes if n.name == name)))
+        return
     pod = next(pod for pod in world.snapshot.cluster.pods if pod.name == name)
     pod_page(page, explain_pod(world, pod))
