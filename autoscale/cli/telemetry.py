@@ -7,9 +7,11 @@ from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter, Gauge, Histogram
 
+from autoscale.cli import words
 from autoscale.errors import AutoscaleError
 from autoscale.loop import changes
 from autoscale.model.plan import Announce, RemoveNode, Resize
+from autoscale.model.problem import WITHOUT_KERNEL
 from autoscale.model.units import MICRO
 
 if TYPE_CHECKING:
@@ -29,11 +31,15 @@ class Log:
 
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
+        self._slow = False
 
     def turn(self, turn: Turn) -> None:
         """Say what was decided, and what came of each action."""
         plan = turn.plan
         bound = self._log.bind(plan=plan.id)
+        if WITHOUT_KERNEL in plan.method and not self._slow:
+            bound.warning("solver", text=words.NO_KERNEL)
+            self._slow = True
         if turn.dry_run:
             for action in _but_events(plan.actions):
                 bound.info(_event(action), outcome="dry run", **_fields(action))

@@ -13,6 +13,7 @@ from autoscale.cli import words
 from autoscale.cli.streams import plain
 from autoscale.loop import changes
 from autoscale.model.plan import Assign, Hold, Release, RemoveNode, Resize, Unclaim
+from autoscale.model.problem import WITHOUT_KERNEL
 from autoscale.wiring import FAILED
 
 if TYPE_CHECKING:
@@ -177,6 +178,8 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
     cost, bound = plan.cost_microusd_per_hour, plan.bound_microusd_per_hour
     if plan.method.startswith(FAILED):
         yield "solver", plan.method
+    if WITHOUT_KERNEL in plan.method:
+        yield "solver", words.NO_KERNEL
     if cost > 0:
         more = f"{words.per_hour(cost)} more ({words.per_month(cost)})"
         if bound >= cost:

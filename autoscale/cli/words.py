@@ -5,7 +5,10 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoscale.demand.wording import amount
+from autoscale.model.problem import WITHOUT_KERNEL
 from autoscale.model.units import HOURS_PER_MONTH, MICRO
+
+NO_KERNEL = f"{WITHOUT_KERNEL}: plans may be dearer and proofs weaker -> install a C compiler, then make clean install"
 
 _ORDINARY = ("cpu", "memory", "ephemeral-storage", "pods")  # every node has these; the rest are devices
 

@@ -98,6 +98,10 @@ class Binding:
     value_microusd_per_hour: int
 
 
+WITHOUT_KERNEL = "no compiled kernel"
+"""Part of the method of an answer that was found without the compiled kernels: it verifies, and may be dearer."""
+
+
 @dataclass(frozen=True, slots=True)
 class Solution:
     """An answer, always complete: what is not placed is in `pending` (class -> pods).

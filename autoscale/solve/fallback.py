@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from autoscale.errors import BadInput
+from autoscale.model.problem import WITHOUT_KERNEL
 from autoscale.solve.greedy import State, best_fill, greedy
 from autoscale.solve.native import Answer
 
@@ -51,7 +52,7 @@ def run(reduced: Reduced, seconds: float, cancelled: Callable[[], bool]) -> Answ
 
 def _finished(plan: Answer, bound: int, master: _Master | None) -> Answer:
     y, limit, rule = (plan.y, plan.limit_price, plan.rule_price) if master is None else master.last
-    return Answer(plan.nodes, plan.pending, bound, y, limit, rule, "greedy on duals of GLOP, no compiled kernel")
+    return Answer(plan.nodes, plan.pending, bound, y, limit, rule, f"greedy on duals of GLOP, {WITHOUT_KERNEL}")
 
 
 def _cost(reduced: Reduced, plan: Answer) -> float:

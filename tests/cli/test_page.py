@@ -25,7 +25,7 @@ from autoscale.model.plan import (
     Unclaim,
     Unmet,
 )
-from autoscale.model.problem import Binding
+from autoscale.model.problem import WITHOUT_KERNEL, Binding
 from autoscale.model.supply import CapacityType, Offering
 from autoscale.model.workload import Code, Reason
 from tests.builders import GPU, USD, fault, group, node, pod, pods, shape, snapshot
@@ -99,6 +99,15 @@ def test_all_of_it() -> None:
         "  under way  1 node assigned to pods, 1 node held for its pods, 1 node released, 1 claim taken back\n"
         "\n"
         "1 group grows by 1 node, 1 group shrinks, 1 pod stays pending. Plan p1.\n"
+    )
+
+
+def test_a_solver_without_its_kernels_is_told() -> None:
+    """Plans may be dearer without them, which nobody would notice otherwise."""
+    page = table(view(saved(replace(PLAN, method=f"greedy, {WITHOUT_KERNEL}"))), cluster="prod", paper=Paper())
+    assert (
+        "  solver     no compiled kernel: plans may be dearer and proofs weaker -> install a C compiler, then make clean "
+        "install\n" in page
     )
 
 

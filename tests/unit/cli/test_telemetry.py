@@ -10,6 +10,7 @@ import structlog
 from autoscale.cli.telemetry import Log
 from autoscale.loop import Turn
 from autoscale.model.plan import Action, Announce, Plan, Receipt, Resize
+from autoscale.model.problem import WITHOUT_KERNEL
 from autoscale.model.snapshot import Ledger
 from tests.builders import NOW, snapshot
 
@@ -36,3 +37,15 @@ def test_pods_that_are_told_the_same_share_a_line(*, dry_run: bool, outcome: str
     assert (first["more_pods"], first["message"], first["event_type"]) == (2, "too big", "NotTriggerScaleUp")
     assert (second["pods"], second["outcome"], second["plan"]) == (["default/x"], outcome, "p")
     assert "more_pods" not in second
+
+
+def test_a_solver_without_its_kernels_is_told_once() -> None:
+    """A warning when it is first seen, not at every tick."""
+    log = Log(structlog.get_logger())
+    slow = Plan("p", NOW, "f", (), method=f"greedy, {WITHOUT_KERNEL}")
+    with structlog.testing.capture_logs() as lines:
+        for plan in (Plan("q", NOW, "f", ()), slow, slow):
+            log.turn(Turn(snapshot(), plan, (), Ledger()))
+    assert [(line["event"], line["log_level"]) for line in lines] == [
+        ("tick", "info"), ("solver", "warning"), ("tick", "info"), ("tick", "info"),
+    ]  # fmt: skip
