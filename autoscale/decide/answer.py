@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.build import build
+from autoscale.decide.obey import obey
 from autoscale.decide.placing import Placed, keep_coming_nodes_full, place
 from autoscale.decide.reservations import Phase
+from autoscale.model.frozen import empty
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Mapping, Sequence
 
     from autoscale.decide.build import Built
     from autoscale.decide.fleet import Fleet
@@ -29,7 +31,8 @@ class Answer:
     """What was asked, shaped by the policies, what came back, and who goes where.
 
     `replanned` says that pods of slots without a node were part of the question. `homeless` are classes that no place
-    takes. `notes` say which policy changed something.
+    takes. `notes` say which policy changed something. `kept_off` says, by class key, what rules between pods hold against
+    those that stay pending.
     """
 
     question: Asked
@@ -39,6 +42,7 @@ class Answer:
     homeless: tuple[DemandClass, ...]
     notes: tuple[Reason, ...] = ()
     replanned: bool = False
+    kept_off: Mapping[str, tuple[Reason, ...]] = field(default_factory=empty)
 
     @property
     def cost_microusd_per_hour(self) -> int:
@@ -69,7 +73,9 @@ def answer(fleet: Fleet, standing: Standing, pods: Sequence[Pod], policies: Sequ
     joint = _ask(built, _unclaimed(fleet.snapshot, standing), policies, solver)
     if joint.solution is None:
         return fixed
-    placed = keep_coming_nodes_full(joint.question, place(joint.question, joint.solution, movable), movable)
+    placed = place(joint.question, joint.solution, movable)
+    if built.ground is None:  # what no rule between pods ties to its place
+        placed = keep_coming_nodes_full(joint.question, placed, movable)
     joint = replace(joint, placed=placed, replanned=True)
     return joint if _merit(joint) < _merit(fixed) else fixed
 
@@ -77,17 +83,24 @@ def answer(fleet: Fleet, standing: Standing, pods: Sequence[Pod], policies: Sequ
 def _ask(built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: Solver) -> Answer:
     problem = built.problem
     if not problem.demands:
-        return Answer(built.question, problem, None, Placed((), ()), built.homeless)
+        return Answer(built.question, problem, None, Placed((), ()), built.homeless, kept_off=built.kept_off)
     for policy in policies:
         problem = policy.shape(problem, built.question, snapshot)
     solution = solver(problem)
+    notes = _notes(built.problem, problem, solution)
+    kept_off = dict(built.kept_off)
+    if built.ground is not None:
+        obeyed = obey(built.ground, built.question, problem, solution)
+        solution = obeyed.solution
+        kept_off |= {built.question.classes[c].key: reasons for c, reasons in obeyed.broken.items()}
     return Answer(
         question=built.question,
         problem=problem,
         solution=solution,
         placed=place(built.question, solution),
         homeless=built.homeless,
-        notes=_notes(built.problem, problem, solution),
+        notes=notes,
+        kept_off=kept_off,
     )
 
 

@@ -15,21 +15,29 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from autoscale.decide.fleet import Fleet
+    from autoscale.decide.ground import Ground
     from autoscale.decide.lifecycle import Standing
     from autoscale.model.supply import Node, NodeGroup
     from autoscale.model.workload import DemandClass
 
 
-def berths(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass], *, replan: bool) -> list[Berth]:
-    """All of them. With `replan`, open slots count as empty: their pods are part of the question."""
+def berths(
+    fleet: Fleet, standing: Standing, classes: Sequence[DemandClass], ground: Ground | None = None, *, replan: bool
+) -> list[Berth]:
+    """All of them. With `replan`, open slots count as empty: their pods are part of the question.
+
+    With a `ground`, nodes that rules between pods can tell apart are not merged.
+    """
     return [
-        *_existing(fleet, standing, classes),
-        *_joining(fleet, standing, classes, replan=replan),
+        *_existing(fleet, standing, classes, ground),
+        *_joining(fleet, standing, classes, ground, replan=replan),
         *_new(fleet, standing),
     ]
 
 
-def _existing(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) -> Iterable[Berth]:
+def _existing(
+    fleet: Fleet, standing: Standing, classes: Sequence[DemandClass], ground: Ground | None
+) -> Iterable[Berth]:
     """Nodes with room, equal ones as one."""
     keys = sorted({key for c in classes for key in keys_read(c.shape)})
     named = any(reads_name(c.shape) for c in classes)
@@ -49,7 +57,7 @@ def _existing(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) 
         if not useful[room]:
             continue
         taints = tuple(taint for taint in node.taints if taint.key != SLOT)
-        signature = tuple([node.labels.get(key) for key in keys])
+        signature = (*(node.labels.get(key) for key in keys), *_told_apart(ground, node.name))
         alike = (fleet.group_of.get(node.name, ""), signature, taints, node.name if named else "", room)
         merged.setdefault(alike, []).append(node)
         rooms[alike] = room
@@ -65,15 +73,18 @@ def _existing(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) 
         )
 
 
-def _joining(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass], *, replan: bool) -> Iterable[Berth]:
+def _joining(
+    fleet: Fleet, standing: Standing, classes: Sequence[DemandClass], ground: Ground | None, *, replan: bool
+) -> Iterable[Berth]:
     """Slots with room left beside their pods, equal ones as one; then nodes on their way for nobody."""
     wanted = _wanted(classes)
-    merged: dict[tuple[str, Resources], list[str]] = {}
+    merged: dict[tuple[str, Resources, tuple[object, ...]], list[str]] = {}
     for slot in standing.slots:
         if slot.group not in fleet.groups or (replan and slot.phase is Phase.OPEN):
             continue
-        merged.setdefault((slot.group, _only(standing.room[slot.id], wanted)), []).append(slot.id)
-    for (id_, room), slots in merged.items():
+        room = _only(standing.room[slot.id], wanted)
+        merged.setdefault((slot.group, room, _told_apart(ground, slot.id)), []).append(slot.id)
+    for (id_, room, _), slots in merged.items():
         yield _of_group(fleet.groups[id_], "joining", room, len(slots), names=tuple(slots))
     for state in standing.groups.values():
         limit = state.surplus + (len(state.open) if replan else 0)
@@ -94,6 +105,11 @@ def _of_group(
     group: NodeGroup, kind: str, room: Resources, limit: int, *, price: int = 0, names: tuple[str, ...] = ()
 ) -> Berth:
     return Berth(kind, group.id, room, limit, price, names, group.labels, group.taints)
+
+
+def _told_apart(ground: Ground | None, name: str) -> tuple[object, ...]:
+    site = ground.sites.get(name) if ground else None
+    return ground.signature(site) if ground and site else ()
 
 
 def free(fleet: Fleet, node: Node) -> Resources:

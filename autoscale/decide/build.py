@@ -2,35 +2,47 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.berths import berths
+from autoscale.decide.caps import domain_rules, may_ever, most_on_a_node
+from autoscale.decide.ground import first_site, labels_read, survey_ground, touched
 from autoscale.decide.question import Asked
 from autoscale.decide.reservations import Phase
 from autoscale.demand.classes import classes
 from autoscale.demand.places import Place, Places
+from autoscale.model.frozen import empty
 from autoscale.model.problem import Demand, Problem, Supply
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Iterable, Mapping, Sequence
 
     from autoscale.decide.fleet import Fleet
+    from autoscale.decide.ground import Ground
     from autoscale.decide.lifecycle import Standing
     from autoscale.decide.question import Berth
+    from autoscale.demand.kinds import Kind
+    from autoscale.demand.sites import Site
     from autoscale.model.resources import Resources
-    from autoscale.model.workload import DemandClass, Pod
+    from autoscale.model.workload import DemandClass, Pod, Reason
 
+_MOST_REASONS = 4
 _HIGHEST_PENALTY = 10**13  # beyond this the solver's arithmetic in doubles suffers
 
 
 @dataclass(frozen=True, slots=True)
 class Built:
-    """The question as words and as numbers; `homeless` are classes that no berth could ever take."""
+    """The question as words and as numbers; `homeless` are classes that no berth could ever take.
+
+    `ground` is there when rules between pods have a say, `kept_off` says by class what they hold against every berth.
+    """
 
     question: Asked
     problem: Problem
     homeless: tuple[DemandClass, ...]
+    ground: Ground | None = None
+    kept_off: Mapping[str, tuple[Reason, ...]] = field(default_factory=empty)
 
 
 def build(fleet: Fleet, standing: Standing, pods: Iterable[Pod], *, replan: bool = False) -> Built:
@@ -38,19 +50,62 @@ def build(fleet: Fleet, standing: Standing, pods: Iterable[Pod], *, replan: bool
     wanted = list(pods)
     if replan:
         wanted += [pod for slot in standing.slots if slot.phase is Phase.OPEN for pod in slot.pods]
-    all_classes = classes(wanted)
-    places = berths(fleet, standing, all_classes, replan=replan)
+    all_classes = classes(wanted, labels_read(fleet, standing, wanted))
+    ground = None
+    if touched(fleet, standing, all_classes):
+        ground = survey_ground(fleet, standing, all_classes, replan=replan)
+    places = berths(fleet, standing, all_classes, ground, replan=replan)
     admitted = _admitted(all_classes, places)
+    kept_off: dict[str, tuple[Reason, ...]] = {}
+    if ground is not None:
+        admitted, kept_off = _obeying(ground, all_classes, places, admitted)
     used = sorted(frozenset[int]().union(*admitted))
     index = {old: new for new, old in enumerate(used)}
     kept = [c for c, homes in enumerate(admitted) if homes]
     question = Asked(tuple(all_classes[c] for c in kept), tuple(places[o] for o in used))
     offerings = [frozenset(index[o] for o in admitted[c]) for c in kept]
-    node_cost = fleet.settings.node_cost_microusd_per_hour
+    problem = _problem(question, offerings, fleet.settings.node_cost_microusd_per_hour)
+    if ground is not None:
+        ground = replace(ground, kinds=tuple(ground.kinds[c] for c in kept))
+        problem = _capped(ground, question, problem)
     return Built(
         question=question,
-        problem=_problem(question, offerings, node_cost),
+        problem=problem,
         homeless=tuple(all_classes[c] for c, homes in enumerate(admitted) if not homes),
+        ground=ground,
+        kept_off=kept_off,
+    )
+
+
+def _obeying(
+    ground: Ground, all_classes: Sequence[DemandClass], places: Sequence[Berth], admitted: Sequence[frozenset[int]]
+) -> tuple[list[frozenset[int]], dict[str, tuple[Reason, ...]]]:
+    """Without the berths where rules between pods can never let a class in, and why, if that leaves it none."""
+    sites = [first_site(ground, berth) for berth in places]
+    out: list[frozenset[int]] = []
+    kept_off: dict[str, tuple[Reason, ...]] = {}
+    for c, kind, homes in zip(all_classes, ground.kinds, admitted, strict=True):
+        out.append(frozenset(o for o in homes if may_ever(ground, kind, sites[o])))
+        if homes and not out[-1]:
+            kept_off[c.key] = _told(ground, kind, (sites[o] for o in sorted(homes)))
+    return out, kept_off
+
+
+def _told(ground: Ground, kind: Kind, sites: Iterable[Site]) -> tuple[Reason, ...]:
+    """What the rules hold against these nodes, each thing once."""
+    found = {reason.text: reason for site in sites for reason in ground.world.broken(kind, site)}
+    return tuple(found.values())[:_MOST_REASONS]
+
+
+def _capped(ground: Ground, question: Asked, problem: Problem) -> Problem:
+    counts = [demand.count for demand in problem.demands]
+    return replace(
+        problem,
+        demands=tuple(
+            replace(demand, max_per_node=most_on_a_node(ground, kind, counts))
+            for demand, kind in zip(problem.demands, ground.kinds, strict=True)
+        ),
+        rules=tuple(domain_rules(ground, question, counts)),
     )
 
 

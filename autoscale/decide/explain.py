@@ -57,6 +57,8 @@ def _names(pods: Iterable[Pod]) -> tuple[str, ...]:
 def _reasons(fleet: Fleet, standing: Standing, answer: Answer, c: DemandClass, misses: Misses) -> tuple[Reason, ...]:
     """Groups that would take the class and may not grow; if there is none, what stood closest in the way."""
     takers = [state for state in standing.groups.values() if takes(fleet, state, c)]
+    if answer.kept_off.get(c.key):
+        return answer.kept_off[c.key]
     if not takers:
         lost = [fault for cloud in fleet.snapshot.clouds for fault in cloud.faults]
         faults = tuple(Reason(Code.FAULT, f"{f.group or 'the cloud'}: {f.code}: {f.message}", _SOURCE) for f in lost)

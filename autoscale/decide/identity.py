@@ -21,7 +21,7 @@ def fingerprint(snapshot: Snapshot) -> str:
     def shape_text(shape: PodShape) -> str:
         known = shapes.get(id(shape))
         if known is None:
-            known = shapes[id(shape)] = repr(shape)
+            known = shapes[id(shape)] = f"{shape!r}{f' {shape.rules!r}' if shape.rules else ''}"
         return known
 
     lines = [
@@ -38,6 +38,8 @@ def fingerprint(snapshot: Snapshot) -> str:
         f"group {g.id} {g.target_nodes} {g.min_nodes} {g.max_nodes} {g.offering.key} {g.offering.price_microusd_per_hour}"
         for g in snapshot.groups
     ]
+    if any(pod.shape.rules for pod in snapshot.cluster.pods if waits(pod)):  # then it matters who is where
+        lines += [f"on {pod.node_name} {pod.uid}" for pod in snapshot.cluster.pods if pod.node_name]
     return _hash(sorted(lines), 16)
 
 

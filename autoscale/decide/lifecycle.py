@@ -55,14 +55,15 @@ class _Step:
 def stand(fleet: Fleet) -> Standing:
     """Take every reservation one step on."""
     claims = read_claims(fleet)
-    turned = [_step(fleet, slot) for slot in claims.slots if slot.phase is not Phase.OPEN]
+    company = any(slot.node is None or not fleet.up(slot.node) for slot in claims.slots)
+    turned = [_step(fleet, slot, company=company) for slot in claims.slots if slot.phase is not Phase.OPEN]
     said = fresh_faults(fleet)
     stuck = {step.fault.group: step.fault for step in turned if step.fault is not None}
     open_slots = _by_group(slot for slot in claims.slots if slot.phase is Phase.OPEN)
     turns = [
         turn_group(fleet, g, open_slots.get(id_, ()), {**stuck, **said}) for id_, g in sorted(fleet.groups.items())
     ]
-    turned += [_step(fleet, slot) for turn in turns for slot in turn.assigned]
+    turned += [_step(fleet, slot, company=company) for turn in turns for slot in turn.assigned]
     trimmed = [_trim(fleet, slot) for turn in turns for slot in turn.state.open]
     opened = {step.slot.id: step.slot for step in trimmed if step.slot is not None}
     slots = (*(step.slot for step in turned if step.slot is not None), *opened.values())
@@ -121,14 +122,14 @@ def _taken_back(claims: Claims) -> list[Action]:
     return [Unclaim(slot, refs(pods), reason) for slot, pods in sorted(void.items())]
 
 
-def _step(fleet: Fleet, slot: Slot) -> _Step:
-    """The next step of a slot that has a node."""
+def _step(fleet: Fleet, slot: Slot, *, company: bool) -> _Step:
+    """The next step of a slot that has a node. `company`: whether nodes for others are still on their way."""
     node = slot.node
     if node is None:
         return _Step((), slot)
     if not slot.pods:
         return _Step((Release(node.name, slot.id, Reason(Code.STARTING, "its pods are bound or gone", SOURCE)),), None)
-    overdue = _overdue(fleet, slot, node)
+    overdue = _overdue(fleet, slot, node, company=company)
     if overdue:
         return _give_up(fleet, slot, node, overdue)
     trimmed = _trim(fleet, slot)
@@ -157,14 +158,19 @@ def _since(fleet: Fleet, slot: Slot, node: Node) -> int:
     return said.since_s if said is not None and said.slot == slot.id else fleet.now_s
 
 
-def _overdue(fleet: Fleet, slot: Slot, node: Node) -> str:
-    """How long the node's pods had to be bound, once that is too long; empty while there is time."""
+def _overdue(fleet: Fleet, slot: Slot, node: Node, *, company: bool) -> str:
+    """How long the node's pods had to be bound, once that is too long; empty while there is time.
+
+    Pods whose rules are about others may have to wait for those; their node's time is longer while others' are coming.
+    """
     since = _since(fleet, slot, node)
     ready = fleet.snapshot.ledger.ready_since_s.get(node.name)
     if not fleet.up(node):
         limit = fleet.settings.provision_timeout_s
         return f"{limit} s after it joined, still without its devices" if fleet.now_s - since >= limit else ""
     limit = fleet.settings.hold_timeout_s
+    if company and any(pod.shape.rules.about_others for pod in slot.pods):
+        limit = max(limit, fleet.settings.provision_timeout_s)
     late = ready is not None and fleet.now_s - max(since, ready) >= limit
     return f"{limit} s after it was ready" if late else ""
 

@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 
     from autoscale.model.workload import Pod, PodShape
 
-# Labels that controllers write to tell pods of one template, or revisions of it, apart. No rule that we plan reads them.
+# Labels that controllers write to tell pods of one template, or revisions of it, apart. Few rules read them.
 PER_POD_LABELS = frozenset(
     {
         "statefulset.kubernetes.io/pod-name",
@@ -31,34 +31,36 @@ _ORDINAL = re.compile(r"-\d+$")
 _Kind = tuple[str, "PodShape", frozenset[tuple[str, str]]]
 
 
-def classes(pods: Iterable[Pod]) -> tuple[DemandClass, ...]:
+def classes(pods: Iterable[Pod], read: frozenset[str] = frozenset()) -> tuple[DemandClass, ...]:
     """The classes of the pods, sorted by key. The order of the pods makes no difference.
 
-    Equal are pods of equal namespace, shape and labels, but for the labels that tell pods of one template apart. A key
-    is `namespace/owner`, with a hash of what makes the class where that alone would name two.
+    Equal are pods of equal namespace, shape and labels, but for the labels that tell pods of one template apart, unless
+    they are `read` by some rule. A key is `namespace/owner`, with a hash of what makes the class where that alone would
+    name two.
     """
+    skipped = PER_POD_LABELS - read
     members: dict[_Kind, list[Pod]] = {}
     near: dict[tuple[str, int, int], list[Pod]] = {}  # by identity first: decoded pods share shapes and labels
     for pod in pods:
         quick = (pod.namespace, id(pod.shape), id(pod.labels))
         found = near.get(quick)
         if found is None:
-            kind = (pod.namespace, pod.shape, frozenset(class_labels(pod.labels).items()))
+            kind = (pod.namespace, pod.shape, frozenset(class_labels(pod.labels, skipped).items()))
             found = near[quick] = members.setdefault(kind, [])
         found.append(pod)
     for group in members.values():
         group.sort(key=_age)
     keys = _keys({kind: group[0] for kind, group in members.items()})
     found_classes = [
-        DemandClass(keys[kind], kind[0], class_labels(group[0].labels), kind[1], tuple(group))
+        DemandClass(keys[kind], kind[0], class_labels(group[0].labels, skipped), kind[1], tuple(group))
         for kind, group in members.items()
     ]
     return tuple(sorted(found_classes, key=lambda c: c.key))
 
 
-def class_labels(labels: Mapping[str, str]) -> dict[str, str]:
+def class_labels(labels: Mapping[str, str], skipped: frozenset[str] = PER_POD_LABELS) -> dict[str, str]:
     """The labels that all pods of a class share."""
-    return {key: value for key, value in labels.items() if key not in PER_POD_LABELS}
+    return {key: value for key, value in labels.items() if key not in skipped}
 
 
 def _age(pod: Pod) -> tuple[int, str, str, str]:

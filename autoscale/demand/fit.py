@@ -16,7 +16,8 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autoscale.model.resources import Resources
-    from autoscale.model.workload import NodeSelectorTerm, PodShape, Requirement, Taint, Toleration
+    from autoscale.model.rules import Requirement
+    from autoscale.model.workload import NodeSelectorTerm, PodShape, Taint, Toleration
 
 SOURCE = "demand"
 _INTEGER = re.compile(r"[0-9]{1,63}")

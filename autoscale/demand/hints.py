@@ -12,7 +12,8 @@ if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from autoscale.demand.misses import Bucket, Candidate, Facets
-    from autoscale.model.workload import PodShape, Requirement
+    from autoscale.model.rules import Requirement
+    from autoscale.model.workload import PodShape
 
 
 class Known:

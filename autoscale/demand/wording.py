@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
-    from autoscale.model.workload import NodeSelectorTerm, Requirement, Taint
+    from autoscale.model.rules import Requirement, Selector
+    from autoscale.model.workload import NodeSelectorTerm, Taint
 
 _BYTES = ("memory", "ephemeral-storage")
 _BINARY = ((2**40, "Ti"), (2**30, "Gi"), (2**20, "Mi"), (2**10, "Ki"))
@@ -68,3 +69,10 @@ def few(words: Iterable[str], shown: int = 3) -> str:
     if len(all_words) > shown + 1:
         all_words = [*all_words[:shown], f"{len(all_words) - shown} more"]
     return " and ".join(filter(None, [", ".join(all_words[:-1]), all_words[-1] if all_words else ""]))
+
+
+def selected(selector: Selector | None) -> str:
+    """A label selector in one line."""
+    if selector is None:
+        return "no label at all"
+    return " and ".join(_requirement(each) for each in selector) or "any labels"

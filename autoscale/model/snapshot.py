@@ -16,11 +16,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """The cluster: finished pods are left out, DaemonSet and static pods are in."""
+    """The cluster: finished pods are left out, DaemonSet and static pods are in. `namespaces`: name -> its labels."""
 
     nodes: tuple[Node, ...] = ()
     pods: tuple[Pod, ...] = ()
     daemon_sets: tuple[DaemonSet, ...] = ()
+    namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=empty, hash=False)
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,18 +8,10 @@ from typing import TYPE_CHECKING
 
 from autoscale.model.frozen import empty
 from autoscale.model.resources import Resources
+from autoscale.model.rules import NO_RULES, PodRules, Requirement
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
-
-
-@dataclass(frozen=True, slots=True)
-class Requirement:
-    """One expression of a node selector term. `operator` is In, NotIn, Exists, DoesNotExist, Gt or Lt."""
-
-    key: str
-    operator: str
-    values: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,8 +45,9 @@ class Toleration:
 class PodShape:
     """What the scheduler looks at in a pod, shared by all pods of one template.
 
-    `node_affinity` is an OR of terms, None when there is none. `unmodelled` names the rules in the pod's spec that the
-    planner does not know yet; such a pod is reported, never silently planned.
+    `node_affinity` is an OR of terms, None when there is none. `rules` are those between it and other pods. `unmodelled`
+    names the rules in the pod's spec that the planner does not know, or can't read; such a pod is reported, never
+    silently planned.
     """
 
     requests: Resources
@@ -64,6 +57,7 @@ class PodShape:
     priority: int = 0
     scheduler_name: str = "default-scheduler"
     unmodelled: tuple[str, ...] = ()
+    rules: PodRules = field(default=NO_RULES, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,11 +108,12 @@ class Pod:
 
 @dataclass(frozen=True, slots=True)
 class DaemonSet:
-    """A DaemonSet: one pod of `shape` on each node that it fits."""
+    """A DaemonSet: one pod of `shape`, with `labels`, on each node that it fits."""
 
     namespace: str
     name: str
     shape: PodShape
+    labels: Mapping[str, str] = field(default_factory=empty, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -144,6 +139,10 @@ class Code(StrEnum):
     NODE_SELECTOR = "NodeSelectorMismatch"
     NODE_AFFINITY = "NodeAffinityMismatch"
     TAINT = "UntoleratedTaint"
+    POD_AFFINITY = "PodAffinityMismatch"
+    POD_ANTI_AFFINITY = "PodAntiAffinity"
+    SPREAD = "TopologySpread"
+    HOST_PORT = "HostPortTaken"
     UNMODELLED = "UnmodelledRule"
     NO_GROUP = "NoNodeGroup"
     LIMIT = "LimitReached"

@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import lru_cache
 from types import MappingProxyType
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -30,10 +30,18 @@ if TYPE_CHECKING:
 _POD = msgspec.json.Decoder(wire.PodObject)
 _NODE = msgspec.json.Decoder(wire.NodeObject)
 _DAEMON_SET = msgspec.json.Decoder(wire.DaemonSetObject)
+_NAMESPACE = msgspec.json.Decoder(wire.NamespaceObject)
 _TEXTS = msgspec.json.Decoder(wire.Texts)
 _MIRROR = "kubernetes.io/config.mirror"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # as large as the object, and of no use to us
 _HOST_NETWORK = Toleration("node.kubernetes.io/network-unavailable", "Exists", "", "NoSchedule")
+
+
+class Namespace(NamedTuple):
+    """A namespace."""
+
+    name: str
+    labels: Mapping[str, str]
 
 
 def pod(raw: bytes | msgspec.Raw) -> Pod:
@@ -49,6 +57,12 @@ def node(raw: bytes | msgspec.Raw) -> Node:
 def daemon_set(raw: bytes | msgspec.Raw) -> DaemonSet:
     """A DaemonSet, its pods' shape without the tolerations that its controller adds (see `demand.daemons`)."""
     return daemon_set_from_struct(_DAEMON_SET.decode(raw))
+
+
+def namespace(raw: bytes | msgspec.Raw) -> Namespace:
+    """A namespace's name and labels."""
+    meta = _NAMESPACE.decode(raw).metadata
+    return Namespace(meta.name, _texts(bytes(meta.labels)))
 
 
 def pod_from_struct(obj: wire.PodObject, *, strict: bool = False) -> Pod:
@@ -107,7 +121,9 @@ def daemon_set_from_struct(obj: wire.DaemonSetObject, *, strict: bool = False) -
         shape = replace(shape, tolerations=(*shape.tolerations, Toleration(SLOT, "Exists")))
     if spec.host_network:
         shape = replace(shape, tolerations=(*shape.tolerations, _HOST_NETWORK))
-    return DaemonSet(obj.metadata.namespace or "default", obj.metadata.name, shape)
+    made = obj.spec.template.metadata
+    labels = _texts(bytes(made.labels)) if made else empty()
+    return DaemonSet(obj.metadata.namespace or "default", obj.metadata.name, shape, labels)
 
 
 @lru_cache(maxsize=16384)

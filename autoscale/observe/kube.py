@@ -25,7 +25,7 @@ _UNFINISHED = "status.phase!=Succeeded,status.phase!=Failed"
 
 
 class KubeCluster(Verbs):
-    """Reads through three stores, writes through `Verbs`. A context manager; `close` ends its threads.
+    """Reads through stores, writes through `Verbs`. A context manager; `close` ends its threads.
 
     With `watch` the stores follow the API server from the first `observe` on; without, every `observe` lists anew.
     """
@@ -35,12 +35,14 @@ class KubeCluster(Verbs):
         self._daemon_sets: Store[DaemonSet] = Store(self._changes, decode.daemon_set)
         pods: Store[Pod] = Store(self._changes, decode.pod, keep=lambda pod: not pod.finished, matters=pod_matters)
         nodes: Store[Node] = Store(self._changes, decode.node)
+        self._namespaces: Store[decode.Namespace] = Store(self._changes, decode.namespace)
         super().__init__(http, pods, nodes)
         settings = settings or WatchSettings()
         self._watchers = (
             Watcher(http, "/api/v1/nodes", nodes, settings=settings),
             Watcher(http, "/api/v1/pods", pods, settings=settings, field_selector=_UNFINISHED),
             Watcher(http, "/apis/apps/v1/daemonsets", self._daemon_sets, settings=settings),
+            Watcher(http, "/api/v1/namespaces", self._namespaces, settings=settings),
         )
         self._watch = watch
         self._started = False
@@ -52,7 +54,7 @@ class KubeCluster(Verbs):
         return cls(connect(kubeconfig, context), watch=watch)
 
     def observe(self) -> ClusterView:
-        """All nodes, unfinished pods and DaemonSets, our own writes included.
+        """All nodes, unfinished pods, DaemonSets and namespaces, our own writes included.
 
         Raises Unreachable when they can't be listed, or when the watches have been cut off for too long to trust them.
         """
@@ -68,7 +70,8 @@ class KubeCluster(Verbs):
                 watcher.check()
         revision = self._changes.revision  # before reading: a change in between is then seen next time, too
         if self._view is None or self._view[0] != revision:
-            self._view = revision, ClusterView(self._nodes.all(), self._pods.all(), self._daemon_sets.all())
+            namespaces = {each.name: each.labels for each in self._namespaces.all()}
+            self._view = revision, ClusterView(self._nodes.all(), self._pods.all(), self._daemon_sets.all(), namespaces)
         return self._view[1]
 
     def admission(self, namespace: str) -> Admission:

@@ -19,7 +19,7 @@ from autoscale.observe.shapes import NOTHING, unknown_word
 from autoscale.observe.strict import bad_value, nearest
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from autoscale.model.supply import Node
     from autoscale.model.workload import DaemonSet, Pod, PodShape
@@ -30,7 +30,7 @@ _MOST_PODS = 1_000_000  # of one object; more is a slip
 _NO_PODS = """
 APIService Binding CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding ConfigMap
 ControllerRevision CronJob CustomResourceDefinition DeviceClass EndpointSlice Endpoints Event FlowSchema HorizontalPodAutoscaler
-Ingress IngressClass Lease LimitRange MutatingWebhookConfiguration Namespace NetworkPolicy PersistentVolume
+Ingress IngressClass Lease LimitRange MutatingWebhookConfiguration NetworkPolicy PersistentVolume
 PersistentVolumeClaim PodDisruptionBudget PodTemplate PriorityClass PriorityLevelConfiguration ResourceClaim ResourceClaimTemplate ResourceQuota
 ResourceSlice Role RoleBinding RuntimeClass Secret Service ServiceAccount StorageClass ValidatingAdmissionPolicy
 ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment
@@ -104,7 +104,8 @@ def load_manifests(paths: Sequence[str]) -> Manifests:
         raise BadInput(
             "there is no manifest", where=" ".join(map(name_of, paths)), expected="a Pod or something that makes pods"
         )
-    view = ClusterView(tuple(reader.nodes), tuple(p for p in reader.pods if not p.finished), tuple(reader.daemon_sets))
+    pods = tuple(p for p in reader.pods if not p.finished)
+    view = ClusterView(tuple(reader.nodes), pods, tuple(reader.daemon_sets), reader.namespaces)
     notes = [
         f"{count} {kind} ignored: {'makes no pods now' if kind in _IGNORED else 'not a kind that this reads'}"
         for kind, count in sorted(reader.ignored.items())
@@ -152,6 +153,7 @@ class _Reader:
         self.nodes: list[Node] = []
         self.pods: list[Pod] = []
         self.daemon_sets: list[DaemonSet] = []
+        self.namespaces: dict[str, Mapping[str, str]] = {}
         self.ignored: dict[str, int] = {}
         self.notes: list[str] = []
         self.read_any = False
@@ -230,6 +232,12 @@ class _Reader:
         self._once(found, "", node.name)
         self.nodes.append(node if obj.status and obj.status.conditions else replace(node, ready=True))
 
+    def namespace(self, found: _Object) -> None:
+        """A namespace: its labels count, and its name as one of them."""
+        name, labels = decode.namespace(found.raw)
+        self._once(found, "", name)
+        self.namespaces[name] = {**labels, "kubernetes.io/metadata.name": name}
+
     def _once(self, found: _Object, namespace: str, name: str) -> None:
         key = (found.kind, namespace, name)
         if key in self._seen:
@@ -246,6 +254,7 @@ _READERS: dict[str, Callable[[_Reader, _Object], None]] = {
     "Job": _Reader.workload,
     "DaemonSet": _Reader.daemon_set,
     "Node": _Reader.node,
+    "Namespace": _Reader.namespace,
 }
 
 

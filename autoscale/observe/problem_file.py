@@ -170,7 +170,7 @@ class _Stock:
     def homes(self, shape: PodShape) -> tuple[tuple[int, ...], frozenset[int]]:
         """The request in the order of `resources`, and the offerings that let the shape in and hold one of it."""
         request = tuple([shape.requests[r] for r in self.resources])
-        if shape.unmodelled or max(request) > _LARGEST:
+        if shape.unmodelled or shape.rules or max(request) > _LARGEST:
             return request, frozenset()
         admitting = self._places.admitting(shape)
         mask = np.ones(len(self.supplies), dtype=np.bool_)
@@ -188,8 +188,9 @@ class _Stock:
 
     def why(self, shape: PodShape) -> tuple[Reason, ...]:
         """Why no offering takes the shape."""
-        if shape.unmodelled:
-            return tuple(Reason(Code.UNMODELLED, f"not modelled yet: {rule}", _SOURCE) for rule in shape.unmodelled)
+        unmodelled = (*shape.unmodelled, *shape.rules.names)
+        if unmodelled:
+            return tuple(Reason(Code.UNMODELLED, f"not modelled yet: {rule}", _SOURCE) for rule in unmodelled)
         candidates = [
             Candidate(o.key, labels, (), capacity)
             for o, labels, capacity in zip(self.offerings, self._labels, self.capacities, strict=True)

@@ -10,8 +10,10 @@ import msgspec
 from autoscale.errors import BadInput
 from autoscale.model.names import SLOT
 from autoscale.model.resources import Resources
-from autoscale.model.workload import NodeSelectorTerm, PodShape, Requirement, Toleration
+from autoscale.model.rules import NO_RULES, HostPort, PodRules, PodTerm, Requirement, Spread
+from autoscale.model.workload import NodeSelectorTerm, PodShape, Toleration
 from autoscale.observe import wire
+from autoscale.observe.pod_rules import host_ports, malformed, spreads_of, terms_of
 from autoscale.observe.requests import BadQuantity, pod_requests
 
 _T = TypeVar("_T")
@@ -34,7 +36,7 @@ _Parts = tuple[
     tuple[tuple[str, bytes], ...],
     tuple[tuple[str, bytes, bool], ...],
     bytes, bytes, bytes, bytes, bytes, bytes, bytes,
-    tuple[int, ...],
+    tuple[tuple[int, str, str], ...],
     bool,
     str,
     int,
@@ -61,7 +63,7 @@ def shape_of(spec: wire.PodSpec, *, strict: bool = False) -> tuple[PodShape, tup
         bytes(spec.tolerations),
         bytes(spec.topology_spread_constraints),
         bytes(spec.resource_claims),
-        tuple([port for c in (*containers, *inits) if c.ports for port in _host_ports(c.ports, spec)]),
+        host_ports(spec),
         any(_claims(v) for v in spec.volumes or ()),
         spec.scheduler_name or _DEFAULT_SCHEDULER,
         spec.priority or 0,
@@ -94,9 +96,10 @@ def _unknown(what: str, known: tuple[str, ...], found: str) -> BadInput:
 @lru_cache(maxsize=16384)
 def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
     _, _, _, _, selector, affinity, tolerations, spreads, claims, ports, volumes, scheduler, priority = parts
-    terms, pod_rules = _affinity(affinity)
+    terms, together, apart = _affinity(affinity)
     tolerated, slots = _tolerations(tolerations)
-    unmodelled = [*pod_rules, *_spreads(spreads), *(f"host port {port}" for port in sorted(set(ports)))]
+    rules = PodRules(together, apart, _spreads(spreads), tuple(HostPort(*each) for each in ports))
+    unmodelled = list(malformed(rules))
     if volumes:
         unmodelled.append("persistent volume claim")
     if claims not in NOTHING:
@@ -114,15 +117,11 @@ def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
         priority=priority,
         scheduler_name=scheduler,
         unmodelled=tuple(unmodelled),
+        rules=rules or NO_RULES,
     )
     if len(_shapes) >= _SHAPES_KEPT:
         _shapes.clear()
     return _shapes.setdefault(shape, shape), slots
-
-
-def _host_ports(ports: list[wire.Port], spec: wire.PodSpec) -> list[int]:
-    """The ports taken of the node: on the host's network every port is one, as the API server writes it."""
-    return [port for p in ports if (port := p.host_port or (p.container_port if spec.host_network else None))]
 
 
 def _claims(volume: wire.Volume) -> bool:
@@ -142,25 +141,21 @@ def _selector(raw: bytes) -> tuple[tuple[str, str], ...]:
 
 
 @lru_cache(maxsize=4096)
-def _affinity(raw: bytes) -> tuple[tuple[NodeSelectorTerm, ...] | None, tuple[str, ...]]:
-    """Required node affinity, and the names of required rules among pods."""
+def _affinity(raw: bytes) -> tuple[tuple[NodeSelectorTerm, ...] | None, tuple[PodTerm, ...], tuple[PodTerm, ...]]:
+    """Required node affinity, and the required terms of pod affinity and anti-affinity."""
     if raw in NOTHING:
-        return None, ()
+        return None, (), ()
     affinity = read(_AFFINITY, raw, "spec.affinity")
-    rules = tuple(
-        f"required {name}"
-        for name, rule in (("pod affinity", affinity.pod_affinity), ("pod anti-affinity", affinity.pod_anti_affinity))
-        if rule and rule.required_during_scheduling_ignored_during_execution
-    )
+    together, apart = terms_of(affinity.pod_affinity), terms_of(affinity.pod_anti_affinity)
     nodes = affinity.node_affinity
     required = nodes.required_during_scheduling_ignored_during_execution if nodes else None
     if required is None:
-        return None, rules
+        return None, together, apart
     terms = tuple(
         NodeSelectorTerm(_expressions(term.match_expressions), _expressions(term.match_fields))
         for term in required.node_selector_terms or ()
     )
-    return terms, rules
+    return terms, together, apart
 
 
 def _expressions(expressions: list[wire.Expression] | None) -> tuple[Requirement, ...]:
@@ -168,13 +163,9 @@ def _expressions(expressions: list[wire.Expression] | None) -> tuple[Requirement
 
 
 @lru_cache(maxsize=4096)
-def _spreads(raw: bytes) -> tuple[str, ...]:
-    """The hard spread constraints, by topology."""
-    if raw in NOTHING:
-        return ()
-    spreads = read(_SPREADS, raw, "spec.topologySpreadConstraints")
-    keys = {s.topology_key for s in spreads if s.when_unsatisfiable == "DoNotSchedule"}
-    return tuple(f"topology spread over {key}" for key in sorted(keys))
+def _spreads(raw: bytes) -> tuple[Spread, ...]:
+    """The constraints that must hold."""
+    return () if raw in NOTHING else spreads_of(read(_SPREADS, raw, "spec.topologySpreadConstraints"))
 
 
 @lru_cache(maxsize=4096)

@@ -9,7 +9,7 @@ from __future__ import annotations
 from datetime import datetime  # noqa: TC003 - the decoder reads the annotations
 from typing import Any
 
-from msgspec import Raw, Struct
+from msgspec import Raw, Struct, field
 
 Texts = dict[str, str] | None
 Quantities = dict[str, Any] | None  # what is no quantity is told by name when it is read as one
@@ -42,6 +42,8 @@ class Port(Struct, rename="camel"):
 
     container_port: int | None = None
     host_port: int | None = None
+    host_ip: str | None = field(default=None, name="hostIP")
+    protocol: str | None = None
 
 
 class Container(Struct, rename="camel"):
@@ -129,10 +131,28 @@ class RequiredNodes(Struct, rename="camel"):
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
 
 
+class LabelSelector(Struct, rename="camel"):
+    """A selector of pods or namespaces."""
+
+    match_labels: Texts = None
+    match_expressions: list[Expression] | None = None
+
+
+class PodTerm(Struct, rename="camel"):
+    """A term of pod affinity or anti-affinity."""
+
+    topology_key: str = ""
+    label_selector: LabelSelector | None = None
+    namespaces: list[str] | None = None
+    namespace_selector: LabelSelector | None = None
+    match_label_keys: list[str] | None = None
+    mismatch_label_keys: list[str] | None = None
+
+
 class RequiredPods(Struct, rename="camel"):
     """Pod affinity or anti-affinity without its wishes."""
 
-    required_during_scheduling_ignored_during_execution: list[Raw] | None = None
+    required_during_scheduling_ignored_during_execution: list[PodTerm] | None = None
 
 
 class Affinity(Struct, rename="camel"):
@@ -157,6 +177,12 @@ class Spread(Struct, rename="camel"):
 
     topology_key: str = ""
     when_unsatisfiable: str = "DoNotSchedule"
+    max_skew: int = 0
+    min_domains: int | None = None
+    label_selector: LabelSelector | None = None
+    match_label_keys: list[str] | None = None
+    node_affinity_policy: str | None = None
+    node_taints_policy: str | None = None
 
 
 class TaintObject(Struct):
@@ -209,6 +235,12 @@ class DaemonSetSpec(Struct):
     """A DaemonSet's spec."""
 
     template: Template
+
+
+class NamespaceObject(Struct):
+    """A namespace."""
+
+    metadata: Meta
 
 
 class DaemonSetObject(Struct):

@@ -8,27 +8,38 @@ import sys
 
 from tests.cluster.controlplane import build
 
+from . import among
+from .among import SceneJudge
 from .compare import difference
 from .judge import Judge
-from .run import Tally, run
-from .scenario import write
-from .shrink import shrink
+from .run import Tally, run, run_scenes
+from .scenario import write, write_scene
+from .shrink import kind_of, shrink
+from .shrink_scene import shrink_scene
 
 
 def main() -> int:
     """Run, print, shrink."""
     arguments = argparse.ArgumentParser(prog="conformance", description=__doc__)
-    arguments.add_argument("-n", type=int, default=5000, help="how many verdicts")
+    arguments.add_argument(
+        "-n",
+        type=int,
+        default=5000,
+        help="how many verdicts, half of them on a pod and a node, half on pods among others",
+    )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--no-shrink", action="store_true", help="count only")
     given = arguments.parse_args()
-    with Judge(build.binaries()) as judge:
-        tally = run(judge, seed=given.seed, count=given.n, say=_say)
+    binaries = build.binaries()
+    with Judge(binaries) as judge, SceneJudge(binaries) as scene_judge:
+        tally = run(judge, seed=given.seed, count=given.n - given.n // 2, say=_say)
+        run_scenes(scene_judge, tally, seed=given.seed, count=given.n // 2, say=_say)
         _tell(tally)
         if not given.no_shrink:
             _keep(judge, tally)
+            _keep_scenes(scene_judge, tally)
     _say(tally.last_line)
-    return 1 if tally.differing else 0
+    return 1 if tally.disagreements else 0
 
 
 def _say(text: str) -> None:
@@ -53,6 +64,16 @@ def _keep(judge: Judge, tally: Tally) -> None:
         if kind not in seen and len(seen) < 8:
             seen.add(kind)
             _say(f"kept {write(shrink(judge, verdict), version=judge.version)}")
+
+
+def _keep_scenes(judge: SceneJudge, tally: Tally) -> None:
+    """The same for pods among others."""
+    seen: set[str] = set()
+    for answer in tally.differing_scenes:
+        kind = kind_of(among.difference(answer))
+        if kind not in seen and len(seen) < 8:
+            seen.add(kind)
+            _say(f"kept {write_scene(shrink_scene(judge, answer), version=judge.version)}")
 
 
 if __name__ == "__main__":

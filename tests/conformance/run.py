@@ -1,15 +1,17 @@
-"""A run: cases from a seed, the scheduler's verdicts and ours, and a count of where they differ."""
+"""A run: cases and scenes from a seed, the scheduler's verdicts and ours, and a count of where they differ."""
 
 import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
+from . import among
 from .compare import difference, rules
 from .generate import cases
 from .judge import Judge, Verdict
+from .scenes import ASKS, scenes
 
-BATCH = 250
+BATCH, SCENES = 250, 30
 
 
 @dataclass(slots=True)
@@ -23,27 +25,48 @@ class Tally:
     by_rule: dict[str, list[int]] = field(default_factory=dict)
     by_kind: Counter[str] = field(default_factory=Counter)
     differing: list[Verdict] = field(default_factory=list)
+    differing_scenes: list[among.Answer] = field(default_factory=list)
 
     def add(self, verdict: Verdict) -> None:
-        """Count a verdict."""
+        """Count a verdict on a pod and a node."""
         if verdict.refused:
             self.refused += 1
             return
-        self.verdicts += 1
-        self.binds += verdict.binds
         differs = difference(verdict)
         if differs:
             self.differing.append(verdict)
-            self.by_kind[differs] += 1
-        for rule in rules(verdict):
-            counts = self.by_rule.setdefault(rule, [0, 0, 0])
-            counts[0 if verdict.binds else 1] += 1
-            counts[2] += bool(differs)
+        self._count(differs, rules(verdict), binds=verdict.binds)
+
+    def add_answer(self, answer: among.Answer) -> None:
+        """Count a verdict on a pod among others."""
+        if answer.refused:
+            self.refused += 1
+            return
+        differs = among.difference(answer)
+        if differs:
+            self.differing_scenes.append(answer)
+        pod = answer.scene.asks[answer.ask].pod
+        self._count(differs, {"among pods", *among.rules(pod)}, binds=bool(answer.node))
+
+    @property
+    def disagreements(self) -> int:
+        """How many verdicts are not ours."""
+        return len(self.differing) + len(self.differing_scenes)
 
     @property
     def last_line(self) -> str:
         """Cases and disagreements."""
-        return f"cases {self.verdicts}, disagreements {len(self.differing)}"
+        return f"cases {self.verdicts}, disagreements {self.disagreements}"
+
+    def _count(self, differs: str, about: set[str], *, binds: bool) -> None:
+        self.verdicts += 1
+        self.binds += binds
+        if differs:
+            self.by_kind[differs] += 1
+        for rule in about:
+            counts = self.by_rule.setdefault(rule, [0, 0, 0])
+            counts[0 if binds else 1] += 1
+            counts[2] += bool(differs)
 
     def table(self) -> str:
         """Every rule with its verdicts."""
@@ -65,3 +88,19 @@ def run(judge: Judge, *, seed: int, count: int, say: Callable[[str], None] = lam
         tally.seconds = time.monotonic() - began
         say(f"{tally.last_line}, {tally.seconds:.0f} s")
     return tally
+
+
+def run_scenes(
+    judge: among.SceneJudge, tally: Tally, *, seed: int, count: int, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Judge the scenes of a seed until there are `count` verdicts more."""
+    began, before = time.monotonic(), tally.seconds
+    until = tally.verdicts + count
+    source = scenes(seed, 2 * count)
+    while tally.verdicts < until:
+        need = -(-(until - tally.verdicts) // ASKS)
+        for answer in judge.answers([scene for _, scene in zip(range(min(SCENES, need)), source, strict=False)]):
+            if tally.verdicts < until:
+                tally.add_answer(answer)
+        tally.seconds = before + time.monotonic() - began
+        say(f"{tally.last_line}, {tally.seconds:.0f} s")

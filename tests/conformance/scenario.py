@@ -8,9 +8,12 @@ import yaml
 
 from tests.cluster.controlplane import Json
 
+from . import among
+from .among import Answer
 from .compare import difference
 from .generate import Case
 from .judge import Verdict
+from .scenes import Ask, Scene
 
 FOUND = Path(__file__).parent / "found"
 
@@ -21,11 +24,7 @@ def write(verdict: Verdict, *, version: str, folder: Path = FOUND) -> Path:
     assert verdict.pod
     assert verdict.written
     found = difference(verdict) or "agrees"
-    name = re.sub(r"[^a-z0-9]+", "_", found.lower()).strip("_")[:60]
-    path, number = folder / f"{name}.yaml", 1
-    while path.exists():
-        number += 1
-        path = folder / f"{name}_{number}.yaml"
+    path = _free_path(found, folder)
     content = {
         "found": found,
         "case": verdict.case.id,
@@ -57,6 +56,47 @@ def read(path: Path) -> Verdict:
     )
 
 
+def write_scene(answer: Answer, *, version: str, folder: Path = FOUND) -> Path:
+    """Keep a pod among others."""
+    assert answer.pod
+    found = among.difference(answer) or "agrees"
+    target = answer.scene.asks[answer.ask].target
+    content = {
+        "found": found,
+        "case": answer.scene.id,
+        "kubernetes": version,
+        "scheduler": {"binds": bool(answer.node), "message": answer.message},
+        "target": target,
+        "namespaces": [_slim(each) for each in answer.namespaces],
+        "nodes": [_slim(each) for each in answer.nodes],
+        "there": [_slim(each) for each in answer.there],
+        "pod": _slim(answer.pod),
+    }
+    path = _free_path(found, folder)
+    path.write_text(yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True))
+    return path
+
+
+def read_scene(path: Path) -> Answer | None:
+    """A kept pod among others with the scheduler's verdict; None for a file of the other kind."""
+    said: dict[str, Any] = yaml.safe_load(path.read_text())
+    if "target" not in said:
+        return None
+    nodes, pod, told = tuple(said["nodes"]), said["pod"], said["scheduler"]
+    scene = Scene(said["case"], nodes, (), (Ask(pod, said["target"]),))
+    node = nodes[said["target"]]["metadata"]["name"] if told["binds"] else ""
+    return Answer(scene, 0, nodes, tuple(said["there"]), pod, tuple(said["namespaces"]), node, told["message"])
+
+
+def _free_path(found: str, folder: Path) -> Path:
+    name = re.sub(r"[^a-z0-9]+", "_", found.lower()).strip("_")[:60]
+    path, number = folder / f"{name}.yaml", 1
+    while path.exists():
+        number += 1
+        path = folder / f"{name}_{number}.yaml"
+    return path
+
+
 _DEFAULTS = frozenset(
     {
         "terminationMessagePath", "terminationMessagePolicy", "imagePullPolicy", "dnsPolicy", "securityContext",
@@ -67,14 +107,13 @@ _DEFAULTS = frozenset(
 
 def _slim(document: Json) -> Json:
     """Without what nobody decides by."""
-    spec = {k: v for k, v in document["spec"].items() if k not in _DEFAULTS}
+    spec = {k: v for k, v in document.get("spec", {}).items() if k not in _DEFAULTS}
     for kind in ("containers", "initContainers"):
         if kind in spec:
             spec[kind] = [{k: v for k, v in each.items() if k not in _DEFAULTS} for each in spec[kind]]
     metadata = {
         k: v for k, v in document["metadata"].items() if k in ("name", "namespace", "labels", "deletionTimestamp")
     }
-    kept = {
-        k: v for k, v in document.get("status", {}).items() if k in ("allocatable", "capacity", "phase", "conditions")
-    }
+    status = document.get("status", {}).items()
+    kept = {k: v for k, v in status if k in ("allocatable", "capacity", "phase", "conditions")}
     return {**document, "metadata": metadata, "spec": spec, "status": kept}

@@ -27,7 +27,7 @@ def shrink(judge: Asked, found: Verdict) -> Verdict:
     Each round asks about some cases with one part less at once and goes on from the first that still differs; parts are
     tried from the largest to the smallest, round and round.
     """
-    kind = _kind(difference(found))
+    kind = kind_of(difference(found))
     at = missed = 0
     for _ in range(_ROUNDS):
         smaller = list(_smaller(found.case))
@@ -35,7 +35,7 @@ def shrink(judge: Asked, found: Verdict) -> Verdict:
             break
         batch = [smaller[(at + i) % len(smaller)] for i in range(min(_BATCH, len(smaller)))]
         asked = judge.verdicts(batch)
-        differing = [_kind(difference(verdict)) == kind for verdict in asked]
+        differing = [kind_of(difference(verdict)) == kind for verdict in asked]
         if any(differing):
             first = differing.index(True)
             found, at, missed = asked[first], at + first, 0
@@ -44,7 +44,7 @@ def shrink(judge: Asked, found: Verdict) -> Verdict:
     return found
 
 
-def _kind(difference: str) -> str:
+def kind_of(difference: str) -> str:
     """The difference without what may go while shrinking: which of two resources are lacking."""
     return difference.partition(":")[0].partition(" (")[0]
 
@@ -53,18 +53,18 @@ def _smaller(case: Case) -> Iterator[Case]:
     """The case without one part, large parts first."""
     for index in range(len(case.running)):
         yield Case(case.id, case.node, case.running[:index] + case.running[index + 1 :], case.pod)
-    parts = [("node", path) for path in _paths(case.node)] + [("pod", path) for path in _paths(case.pod)]
-    parts += [(f"running {i}", path) for i, pod in enumerate(case.running) for path in _paths(pod)]
+    parts = [("node", path) for path in paths(case.node)] + [("pod", path) for path in paths(case.pod)]
+    parts += [(f"running {i}", path) for i, pod in enumerate(case.running) for path in paths(pod)]
     for which, path in sorted(parts, key=lambda part: len(part[1])):
         copied = copy.deepcopy(case)
         where = copied.node if which == "node" else copied.pod
         if which.startswith("running"):
             where = copied.running[int(which.split()[1])]
-        _drop(where, path)
+        drop(where, path)
         yield copied
 
 
-def _paths(document: Json) -> Iterator[tuple[str | int, ...]]:
+def paths(document: Json) -> Iterator[tuple[str | int, ...]]:
     """Where something may be taken away: below labels, spec and status."""
     stack: list[tuple[tuple[str | int, ...], object]] = [
         (("spec",), document["spec"]),
@@ -84,7 +84,8 @@ def _paths(document: Json) -> Iterator[tuple[str | int, ...]]:
             stack.append(((*path, key), value))
 
 
-def _drop(document: Json, path: tuple[str | int, ...]) -> None:
+def drop(document: Json, path: tuple[str | int, ...]) -> None:
+    """Take away what is at the path."""
     here: object = document
     for key in path[:-1]:
         here = here[key]  # type: ignore[index]  # the path was read off the document

@@ -6,11 +6,14 @@ import pytest
 
 from tests.cluster.controlplane import build
 
+from . import among
+from .among import SceneJudge
 from .compare import difference
 from .generate import cases
 from .judge import Judge
-from .run import run
-from .scenario import read, write
+from .run import Tally, run, run_scenes
+from .scenario import read, read_scene, write, write_scene
+from .scenes import scenes
 
 VERDICTS = 150
 
@@ -29,3 +32,19 @@ def test_the_engine_judges_as_the_real_scheduler(tmp_path: Path) -> None:
     assert tally.verdicts == VERDICTS
     assert VERDICTS / 5 < tally.binds < VERDICTS * 4 / 5
     assert not any(difference(verdict) for verdict in kept)
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("cluster")
+def test_the_engine_judges_pods_among_others_as_the_real_scheduler(tmp_path: Path) -> None:
+    """No verdict of the scheduler on pods with rules about others differs from ours, and a kept one reads back as it was."""
+    tally = Tally()
+    with SceneJudge(build.binaries()) as judge:
+        run_scenes(judge, tally, seed=1, count=VERDICTS)
+        answers = [answer for answer in judge.answers(list(scenes(7, 1))) if not answer.refused]
+        kept = [read_scene(write_scene(answer, version=judge.version, folder=tmp_path)) for answer in answers]
+    assert not tally.by_kind
+    assert tally.verdicts == VERDICTS
+    assert VERDICTS / 5 < tally.binds < VERDICTS * 4 / 5
+    assert [bool(each.node) for each in kept if each] == [bool(answer.node) for answer in answers]
+    assert not any(among.difference(each) for each in kept if each)

@@ -1,9 +1,12 @@
 """Cases depend on the seed alone."""
 
 from .generate import cases
+from .scenes import scenes
 
 
 def test_a_seed_makes_the_same_cases() -> None:
     """The same seed gives the same cases, another seed gives others."""
     assert list(cases(1, 40)) == list(cases(1, 40))
     assert list(cases(1, 40)) != list(cases(2, 40))
+    assert list(scenes(1, 10)) == list(scenes(1, 10))
+    assert list(scenes(1, 10)) != list(scenes(2, 10))

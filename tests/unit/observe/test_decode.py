@@ -7,6 +7,7 @@ import msgspec
 import pytest
 
 from autoscale.model.resources import Resources
+from autoscale.model.rules import HostPort, PodRules, PodTerm, Requirement, Spread
 from autoscale.model.supply import Node, NodeReservation
 from autoscale.model.workload import (
     Claim,
@@ -14,7 +15,6 @@ from autoscale.model.workload import (
     NodeSelectorTerm,
     Pod,
     PodShape,
-    Requirement,
     Taint,
     Toleration,
 )
@@ -141,31 +141,35 @@ def test_a_slot_toleration_does_not_change_the_shape() -> None:
     ("spec", "noted"),
     [
         (
-            {"affinity": {"podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{"topologyKey": "z"}]}}},
-            ("required pod affinity",),
-        ),
-        (
             {"affinity": {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [{}]}}},
-            ("required pod anti-affinity",),
+            ("required pod anti-affinity without a topologyKey",),
         ),
         (
             {"affinity": {"podAntiAffinity": {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}]}}},
             (),
         ),
         (
+            {"topologySpreadConstraints": [{"topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]},
+            ("topology spread over zone with a maxSkew or minDomains below 1",),
+        ),
+        (
             {
                 "topologySpreadConstraints": [
-                    {"topologyKey": "zone", "maxSkew": 1, "whenUnsatisfiable": "DoNotSchedule"}
+                    {
+                        "topologyKey": "zone",
+                        "maxSkew": 1,
+                        "labelSelector": {
+                            "matchExpressions": [{"key": "app", "operator": "Near"}, {"key": "b", "operator": "In"}]
+                        },
+                    }
                 ]
             },
-            ("topology spread over zone",),
+            (
+                "topology spread over zone: unknown operator Near of app in a label selector",
+                "topology spread over zone: In of b with no values in a selector",
+            ),
         ),
         ({"topologySpreadConstraints": [{"topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]}, ()),
-        ({"containers": [{"name": "m", "ports": [{"hostPort": 80}, {"containerPort": 1}]}]}, ("host port 80",)),
-        (
-            {"hostNetwork": True, "containers": [{"name": "m", "ports": [{"containerPort": 9}, {"hostPort": 8}]}]},
-            ("host port 8", "host port 9"),
-        ),
         ({"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "x"}}]}, ("persistent volume claim",)),
         ({"volumes": [{"name": "d", "ephemeral": {"volumeClaimTemplate": {}}}]}, ("persistent volume claim",)),
         ({"volumes": [{"name": "d", "emptyDir": {}}, {"name": "t", "projected": {}}]}, ()),
@@ -175,6 +179,54 @@ def test_a_slot_toleration_does_not_change_the_shape() -> None:
 def test_rules_that_are_not_modelled_are_noted(spec: dict[str, Any], noted: tuple[str, ...]) -> None:
     """Hard rules that the planner does not know are named; wishes are not."""
     assert decode.pod(pod_json(spec)).shape.unmodelled == noted
+
+
+def test_rules_between_pods() -> None:
+    """Required terms, hard constraints and the node's ports are read, wishes are not; selectors in one order."""
+    selector = {"matchLabels": {"b": "2", "a": "1"}, "matchExpressions": [{"key": "c", "operator": "Exists"}]}
+    term = {"topologyKey": "zone", "labelSelector": selector, "namespaces": ["y", "x"], "matchLabelKeys": ["rev"]}
+    anywhere = {"topologyKey": "host", "namespaceSelector": {}, "mismatchLabelKeys": ["rev"]}
+    spec = {
+        "affinity": {
+            "podAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": [term]},
+            "podAntiAffinity": {
+                "requiredDuringSchedulingIgnoredDuringExecution": [anywhere],
+                "preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1}],
+            },
+        },
+        "topologySpreadConstraints": [
+            {
+                "topologyKey": "zone",
+                "maxSkew": 2,
+                "minDomains": 3,
+                "nodeTaintsPolicy": "Honor",
+                "matchLabelKeys": ["r"],
+            },
+            {"topologyKey": "host", "maxSkew": 1, "labelSelector": {}, "nodeAffinityPolicy": "Ignore"},
+            {"topologyKey": "rack", "maxSkew": 1, "whenUnsatisfiable": "ScheduleAnyway"},
+        ],
+        "containers": [{"name": "m", "ports": [{"hostPort": 80, "protocol": "UDP"}, {"containerPort": 1}]}],
+        "initContainers": [
+            {"name": "i", "ports": [{"hostPort": 81}]},
+            {"name": "s", "restartPolicy": "Always", "ports": [{"hostPort": 82, "hostIP": "10.0.0.1"}]},
+        ],
+    }
+    wanted = (Requirement("a", "In", ("1",)), Requirement("b", "In", ("2",)), Requirement("c", "Exists"))
+    assert decode.pod(pod_json(spec)).shape.rules == PodRules(
+        affinity=(PodTerm("zone", wanted, ("x", "y"), None, ("rev",)),),
+        anti_affinity=(PodTerm("host", None, (), (), (), ("rev",)),),
+        spread=(
+            Spread("zone", 2, None, 3, honor_taints=True, match_label_keys=("r",)),
+            Spread("host", 1, (), 1, False),
+        ),
+        ports=(HostPort(80, "UDP"), HostPort(82, "TCP", "10.0.0.1")),
+    )
+
+
+def test_every_port_is_the_hosts_on_its_network() -> None:
+    """As the API server writes it."""
+    spec = {"hostNetwork": True, "containers": [{"name": "m", "ports": [{"containerPort": 9}, {"hostPort": 8}]}]}
+    assert decode.pod(pod_json(spec)).shape.rules.ports == (HostPort(8), HostPort(9))
 
 
 def test_a_bad_quantity_is_noted_and_does_not_raise() -> None:

@@ -102,7 +102,7 @@ def test_nodes_daemon_sets_and_pods(tmp_path: Path) -> None:
     assert found.view == ClusterView(
         nodes=(Node("n", "", Resources({"cpu": 4000})),),
         pods=(Pod("Pod/ml/web", "ml", "web", SHAPE),),
-        daemon_sets=(DaemonSet("ml", "web", SHAPE),),
+        daemon_sets=(DaemonSet("ml", "web", SHAPE, {"app": "web"}),),
     )
 
 

@@ -1,0 +1,268 @@
+"""What the real scheduler makes of scenes, and what the engine's world makes of the same objects."""
+
+import json
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass
+from functools import partial
+from itertools import count
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from autoscale.demand.sites import Site
+from autoscale.demand.world import World
+from autoscale.model.workload import Code
+from autoscale.observe import decode
+from tests.cluster.controlplane import ControlPlane, Json, wait_until
+from tests.cluster.controlplane.api import Api, ApiError
+
+from .scenes import NAMESPACES, Scene
+from .words import DELETING
+
+_NODES, _ALL_PODS = "/api/v1/nodes", "/api/v1/pods"
+_ASKS = "example.test/asks"
+_JUDGED_BY_ONE = 1500  # pods; a control plane that has grown slow is left for a fresh one
+
+# What the scheduler says when one of its filters keeps a pod off a node, in the order in which it asks them.
+_SAYS = (
+    (Code.TAINT, "untolerated taint"),
+    (Code.NODE_SELECTOR, "didn't match Pod's node affinity/selector"),
+    (Code.NODE_AFFINITY, "didn't match Pod's node affinity/selector"),
+    (Code.HOST_PORT, "didn't have free ports"),
+    (Code.INSUFFICIENT, "Insufficient"),
+    (Code.INSUFFICIENT, "Too many pods"),
+    (Code.SPREAD, "topology spread constraints"),
+    (Code.POD_AFFINITY, "didn't match pod affinity rules"),
+    (Code.POD_ANTI_AFFINITY, "anti-affinity rules"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the scheduler did with one pod of a scene, and the objects as they were when it asked."""
+
+    scene: Scene
+    ask: int
+    nodes: tuple[Json, ...] = ()
+    there: tuple[Json, ...] = ()
+    pod: Json | None = None
+    namespaces: tuple[Json, ...] = ()
+    node: str = ""
+    message: str = ""
+    refused: str = ""
+
+
+def difference(answer: Answer) -> str:
+    """How the engine differs, in the same words for the same kind; empty when it agrees."""
+    if answer.refused or answer.pod is None:
+        return ""
+    opinions = _opinions(answer)
+    target = answer.nodes[answer.scene.asks[answer.ask].target]["metadata"]["name"]
+    if elsewhere := [name for name, codes in opinions.items() if name != target and not codes]:
+        return f"the engine says it fits elsewhere: {len(elsewhere)}"
+    ours = opinions[target]
+    if answer.node and ours:
+        return f"binds, the engine says {', '.join(sorted({code.value for code in ours}))}"
+    if not answer.node and not ours:
+        return f"does not bind ({answer.message.partition('available: ')[2]}), the engine says it fits"
+    if ours:
+        first = next(code for code, _ in _SAYS if code in ours)
+        if not any(text in answer.message for code, text in _SAYS if code is first):
+            return f"the engine says {first.value} first, the scheduler does not"
+    return ""
+
+
+def _opinions(answer: Answer) -> dict[str, tuple[Code, ...]]:
+    """For each node, the codes of why the pod may not go there."""
+    labels = [decode.namespace(json.dumps(each).encode()) for each in answer.namespaces]
+    world = World({each.name: each.labels for each in labels})
+    sites = {}
+    for each in answer.nodes:
+        node = decode.node(json.dumps(each).encode())
+        sites[node.name] = Site(node.name, node.labels, node.taints, node.allocatable)
+        world.open(sites[node.name])
+    for each in answer.there:
+        pod = decode.pod(json.dumps(each).encode())
+        if not pod.finished:
+            world.put(world.kind_of(pod), sites[pod.node_name])
+    pod = decode.pod(json.dumps(answer.pod).encode())
+    if pod.shape.unmodelled:
+        return dict.fromkeys(sites, (Code.UNMODELLED,))
+    kind = world.kind_of(pod)
+    out = {name: tuple(reason.code for reason in world.why_not(kind, site)) for name, site in sites.items()}
+    assert all(world.takes(kind, site) == (not out[name]) for name, site in sites.items())
+    return out
+
+
+def rules(pod: Json) -> Iterator[str]:
+    """The rules of a pod that asks, as it is written."""
+    spec = pod["spec"]
+    affinity = spec.get("affinity") or {}
+    for name, word in (("podAffinity", "pod affinity"), ("podAntiAffinity", "pod anti-affinity")):
+        for term in (affinity.get(name) or {}).get("requiredDuringSchedulingIgnoredDuringExecution") or ():
+            yield word
+            for key in ("namespaces", "namespaceSelector", "matchLabelKeys", "mismatchLabelKeys"):
+                if key in term:
+                    yield f"{word}: {key}"
+    for spread in spec.get("topologySpreadConstraints") or ():
+        yield f"topology spread, {spread['whenUnsatisfiable']}"
+        for key in ("minDomains", "matchLabelKeys", "nodeAffinityPolicy", "nodeTaintsPolicy"):
+            if key in spread:
+                yield f"topology spread: {key} {spread[key] if key.startswith('node') else ''}".rstrip()
+    if any(c.get("ports") for c in (*spec["containers"], *(spec.get("initContainers") or ()))):
+        yield "host port"
+
+
+class SceneJudge:
+    """A context manager with a control plane whose only controller is the scheduler."""
+
+    def __init__(self, binaries: Path, *, workers: int = 6) -> None:
+        self._binaries, self._workers = binaries, workers
+        self._plane: ControlPlane | None = None
+        self._batches = count()
+        self._judged = 0
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        if self._plane is not None:
+            self._plane.__exit__(kind, error, at)
+            self._plane = None
+
+    @property
+    def version(self) -> str:
+        """Kubernetes' version."""
+        assert self._plane is not None
+        return str(self._plane.api().get("/version")["gitVersion"])
+
+    def answers(self, scenes: Sequence[Scene]) -> list[Answer]:
+        """Judge these, scene by scene and ask by ask."""
+        asks = sum(len(scene.asks) for scene in scenes)
+        if self._plane is None or self._judged + asks > _JUDGED_BY_ONE:
+            self.__exit__(None, None, None)
+            self._judged = 0
+            self._plane = ControlPlane(self._binaries, controller_manager=False)
+            self._plane.__enter__()
+        self._judged += asks
+        api, batch = self._plane.api(), f"s{next(self._batches)}"
+        stages = [_Stage(api, scene, f"{batch}-{i}") for i, scene in enumerate(scenes)]
+        out: list[Answer] = []
+        with ThreadPoolExecutor(self._workers) as pool:
+            list(pool.map(_Stage.set_up, stages))
+            _canary(api, batch)
+            for number in range(max(len(scene.asks) for scene in scenes)):
+                asking = [stage for stage in stages if number < len(stage.scene.asks)]
+                list(pool.map(partial(_Stage.ask, number=number, batch=f"{batch}-{number}"), asking))
+                waiting = {stage.asked for stage in asking if stage.asked}
+                said: dict[str, Json] = {}
+                done = partial(_collect, api, f"{batch}-{number}", waiting, said)
+                wait_until("every pod has an answer", done, within_s=240, every_s=0.2)
+                out += pool.map(partial(_Stage.answer, number=number, said=said), asking)
+        return out
+
+
+class _Stage:
+    """One scene on the API server."""
+
+    def __init__(self, api: Api, scene: Scene, prefix: str) -> None:
+        self.scene = scene
+        self.asked = ""
+        self._api, self._prefix = api, prefix
+        self._nodes: tuple[Json, ...] = ()
+        self._there: list[Json] = []
+        self._namespaces: list[Json] = []
+        self._pod: Json | None = None
+        self._refused = ""
+
+    def set_up(self) -> None:
+        """Create namespaces, nodes and running pods."""
+        for name, labels in NAMESPACES.items():
+            body = self._made({"metadata": {"name": name, "labels": labels}})
+            self._namespaces.append(self._api.create("/api/v1/namespaces", body))
+        self._nodes = tuple(self._api.create(_NODES, self._made(node)) for node in self.scene.nodes)
+        for manifest in self.scene.running:
+            try:
+                self._there.append(self._run(self._made(manifest)))
+            except ApiError as error:  # refused by validation: a running pod less
+                if error.status not in (400, 403, 422):
+                    raise
+
+    def ask(self, number: int, batch: str) -> None:
+        """Create the pod that asks now."""
+        body = self._made(self.scene.asks[number].pod)
+        body["metadata"]["labels"][_ASKS] = batch
+        self._refused, self.asked, self._pod = "", "", None
+        try:
+            self._pod = self._api.create(_path(body), body)
+        except ApiError as error:
+            if error.status not in (400, 403, 422):
+                raise
+            self._refused = str(error)
+            return
+        self.asked = self._pod["metadata"]["uid"]
+
+    def answer(self, number: int, said: dict[str, Json]) -> Answer:
+        """The answer; a pod that was bound stays, one that was not goes away."""
+        if self._pod is None:
+            return Answer(self.scene, number, refused=self._refused)
+        after = said[self.asked]
+        there = tuple(self._there)
+        node = after["spec"].get("nodeName", "")
+        if node:
+            self._there.append(after)
+        else:
+            self._api.delete(f"{_path(after)}/{after['metadata']['name']}")
+        message = "" if node else str(_condition(after)["message"])
+        return Answer(self.scene, number, self._nodes, there, self._pod, tuple(self._namespaces), node, message)
+
+    def _made(self, manifest: Json) -> Json:
+        made: Json = json.loads(json.dumps(manifest).replace("@", self._prefix))
+        return made
+
+    def _run(self, manifest: Json) -> Json:
+        made = self._api.create(_path(manifest), manifest)
+        path = f"{_path(manifest)}/{manifest['metadata']['name']}"
+        phase = manifest["status"]["phase"]
+        if phase != "Pending":
+            made = self._api.patch(f"{path}/status", {"status": {"phase": phase}})
+        elif DELETING in manifest["metadata"].get("annotations", {}):
+            self._api.delete(path)
+            made = self._api.get(path)
+        return made
+
+
+def _path(pod: Json) -> str:
+    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods"
+
+
+def _collect(api: Api, batch: str, waiting: set[str], said: dict[str, Json]) -> bool:
+    """Note the pods that have an answer by now; say whether all have."""
+    if waiting:
+        for pod in api.items(_ALL_PODS, labelSelector=f"{_ASKS}={batch}"):
+            uid = pod["metadata"]["uid"]
+            if uid in waiting and (pod["spec"].get("nodeName") or _condition(pod).get("status") == "False"):
+                said[uid] = pod
+                waiting.discard(uid)
+    return not waiting
+
+
+def _condition(pod: Json) -> Json:
+    conditions: list[Json] = pod["status"].get("conditions", [])
+    return next((each for each in conditions if each["type"] == "PodScheduled"), {})
+
+
+def _canary(api: Api, batch: str) -> None:
+    """A node and a pod for it, made after all others: when it is bound, the scheduler has seen all others."""
+    name, only = f"{batch}-canary", f"{batch}.example.test/canary"
+    api.create(_NODES, {"metadata": {"name": name}, "status": {"allocatable": {"pods": "1", only: "1"}}})
+    container = {
+        "name": "c",
+        "image": "example.test/work:1",
+        "resources": {"requests": {only: "1"}, "limits": {only: "1"}},
+    }
+    spec = {"containers": [container], "automountServiceAccountToken": False}
+    path = "/api/v1/namespaces/default/pods"
+    api.create(path, {"metadata": {"name": name}, "spec": spec})
+    wait_until("the canary is bound", lambda: api.get(f"{path}/{name}")["spec"].get("nodeName"))

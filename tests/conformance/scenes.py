@@ -1,0 +1,203 @@
+"""Scenes from a seed: some nodes with pods on them, and pods that ask one after the other to go on one of the nodes.
+
+`@` stands for the scene wherever its objects must not meet another scene's: in names, in the keys of labels that rules
+count by, in the label that every selector of its pods asks for, and in the resource by which a pod asks for one node.
+"""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from random import Random
+
+from tests.cluster.controlplane import Json
+
+from .words import DELETING
+
+ZONE, HOST, RACK, POOL = "@.example.test/zone", "@.example.test/host", "@.example.test/rack", "@.example.test/pool"
+HOSTNAME = "kubernetes.io/hostname"
+MINE = "example.test/scene"  # label of every pod of a scene
+NAMESPACES = {"@-a": {"team": "red"}, "@-b": {"team": "blue", "tier": "1"}}
+ASKS = 8
+_TAINT = "example.test/boot"
+_APPS, _TRACKS = ("web", "db", "job"), ("x", "y")
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """A pod, and the number of the node that alone has what it asks for."""
+
+    pod: Json
+    target: int
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A small cluster and the pods that ask, each after the one before has its answer and, if so, its node."""
+
+    id: str
+    nodes: tuple[Json, ...]
+    running: tuple[Json, ...]
+    asks: tuple[Ask, ...]
+
+
+def scenes(seed: int, count: int) -> Iterator[Scene]:
+    """The first `count` scenes of a seed."""
+    for number in range(count):
+        rng = Random(f"scene/{seed}/{number}")
+        nodes = tuple(_node(rng, i) for i in range(rng.randint(2, 5)))
+        running = tuple(_running(rng, i, len(nodes)) for i in range(rng.randint(0, 6)))
+        asks = tuple(Ask(_pod(rng, f"pod-{i}"), rng.randrange(len(nodes))) for i in range(ASKS))
+        asks = tuple(Ask(_for_target(ask), ask.target) for ask in asks)
+        yield Scene(f"{seed}-{number}", nodes, running, asks)
+
+
+def target_resource(target: int) -> str:
+    """What only this node of the scene has."""
+    return f"@.example.test/node-{target}"
+
+
+def _for_target(ask: Ask) -> Json:
+    name = target_resource(ask.target)
+    requests = {"requests": {name: "1"}, "limits": {name: "1"}}
+    first, *others = ask.pod["spec"]["containers"]
+    spec = ask.pod["spec"] | {"containers": [first | {"resources": requests}, *others]}
+    return ask.pod | {"spec": spec}
+
+
+def _node(rng: Random, index: int) -> Json:
+    name = f"@-n{index}"
+    labels = {HOST: name, HOSTNAME: name, POOL: rng.choice(("p", "q"))}
+    if rng.random() < 0.9:
+        labels[ZONE] = rng.choice(("z1", "z2", "z3"))
+    if rng.random() < 0.6:
+        labels[RACK] = rng.choice(("r1", "r2"))
+    if rng.random() < 0.08:
+        del labels[HOST]
+    spec: Json = {}
+    if rng.random() < 0.25:
+        spec["taints"] = [{"key": _TAINT, "effect": rng.choice(("NoSchedule", "NoExecute", "PreferNoSchedule"))}]
+    room = {target_resource(index): "50", "pods": "110" if rng.random() < 0.95 else "3"}
+    status = {"allocatable": room, "conditions": [{"type": "Ready", "status": "True"}]}
+    meta = {"name": name, "labels": labels}
+    return {"apiVersion": "v1", "kind": "Node", "metadata": meta, "spec": spec, "status": status}
+
+
+def _running(rng: Random, index: int, nodes: int) -> Json:
+    made = _pod(rng, f"run-{index}", spreads=False)
+    made["spec"]["nodeName"] = f"@-n{rng.randrange(nodes)}"
+    made["status"] = {"phase": rng.choices(("Pending", "Running", "Succeeded"), (60, 30, 10))[0]}
+    if rng.random() < 0.15:
+        made["status"] = {"phase": "Pending"}
+        made["metadata"]["annotations"] = {DELETING: "true"}
+    return made
+
+
+def _pod(rng: Random, name: str, *, spreads: bool = True) -> Json:
+    labels = {MINE: "@", "app": rng.choice(_APPS)}
+    if rng.random() < 0.6:
+        labels["track"] = rng.choice(_TRACKS)
+    if rng.random() < 0.6:
+        labels["tier"] = rng.choice(("1", "2"))
+    spec: Json = {
+        "terminationGracePeriodSeconds": 300,
+        "automountServiceAccountToken": False,
+        "containers": [{"name": "c", "image": "example.test/work:1"}],
+    }
+    affinity: Json = {}
+    if rng.random() < 0.3:
+        affinity["podAffinity"] = {_REQUIRED: [_term(rng, labels) for _ in range(rng.choice((1, 1, 1, 2)))]}
+    if rng.random() < 0.4:
+        affinity["podAntiAffinity"] = {_REQUIRED: [_term(rng, labels) for _ in range(rng.choice((1, 1, 1, 2)))]}
+    if affinity:
+        spec["affinity"] = affinity
+    if spreads and rng.random() < 0.5:
+        spec["topologySpreadConstraints"] = _spreads(rng, labels)
+    if rng.random() < 0.2:
+        spec["nodeSelector"] = {POOL: rng.choice(("p", "q"))}
+    if rng.random() < 0.5:
+        spec["tolerations"] = [{"key": _TAINT, "operator": "Exists"}]
+    if rng.random() < 0.2:
+        spec["containers"][0]["ports"] = [_port(rng)]
+    if rng.random() < 0.06:
+        sidecar = {"name": "s", "image": "example.test/work:1", "ports": [_port(rng)]}
+        spec["initContainers"] = [sidecar | ({"restartPolicy": "Always"} if rng.random() < 0.5 else {})]
+    meta = {"name": name, "namespace": rng.choices(sorted(NAMESPACES), (75, 25))[0], "labels": labels}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+_REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"
+
+
+def _port(rng: Random) -> Json:
+    port: Json = {"containerPort": 80, "hostPort": rng.choice((8080, 8080, 9090))}
+    if rng.random() < 0.3:
+        port["protocol"] = rng.choice(("TCP", "UDP"))
+    if rng.random() < 0.35:
+        port["hostIP"] = rng.choice(("10.0.0.1", "10.0.0.2", "0.0.0.0"))
+    return port
+
+
+def _term(rng: Random, labels: dict[str, str]) -> Json:
+    term: Json = {"topologyKey": rng.choice((ZONE, ZONE, HOST, HOSTNAME, RACK))}
+    if rng.random() < 0.95:
+        term["labelSelector"] = _selector(rng, labels)
+        term["labelSelector"].setdefault("matchLabels", {})[MINE] = "@"
+        keys = rng.random()
+        if keys < 0.12:
+            term["matchLabelKeys"] = ["tier"]
+        elif keys < 0.2:
+            term["mismatchLabelKeys"] = ["tier"]
+    where = rng.random()
+    if where < 0.15:
+        term["namespaces"] = rng.sample(sorted(NAMESPACES), rng.choice((1, 2)))
+    if 0.1 < where < 0.3:
+        term["namespaceSelector"] = rng.choice(
+            (
+                {},
+                {"matchLabels": {"team": "red"}},
+                {"matchExpressions": [{"key": "tier", "operator": "Exists"}]},
+                {"matchExpressions": [{"key": "team", "operator": "NotIn", "values": ["red"]}]},
+                {"matchLabels": {"kubernetes.io/metadata.name": "@-b"}},
+            )
+        )
+    return term
+
+
+def _selector(rng: Random, labels: dict[str, str]) -> Json:
+    """Often one that selects the pod itself."""
+    kind = rng.random()
+    if kind < 0.45:
+        return {"matchLabels": {"app": labels["app"]}}
+    if kind < 0.65:
+        return {"matchLabels": {"app": rng.choice(_APPS)}}
+    if kind < 0.72:
+        return {}
+    operator = rng.choice(("In", "NotIn", "Exists", "DoesNotExist"))
+    key = rng.choice(("app", "track", "gone"))
+    expression: Json = {"key": key, "operator": operator}
+    if operator in ("In", "NotIn"):
+        expression["values"] = rng.sample(_APPS if key == "app" else _TRACKS, rng.choice((1, 2)))
+    return {"matchExpressions": [expression]}
+
+
+def _spreads(rng: Random, labels: dict[str, str]) -> list[Json]:
+    keys = rng.sample((ZONE, HOST, RACK), rng.choices((1, 2), (75, 25))[0])
+    return [_spread(rng, key, labels) for key in keys]
+
+
+def _spread(rng: Random, key: str, labels: dict[str, str]) -> Json:
+    made: Json = {
+        "topologyKey": key,
+        "maxSkew": rng.choice((1, 1, 1, 2)),
+        "whenUnsatisfiable": "DoNotSchedule" if rng.random() < 0.92 else "ScheduleAnyway",
+    }
+    if rng.random() < 0.95:
+        made["labelSelector"] = _selector(rng, labels)
+    if rng.random() < 0.2 and made["whenUnsatisfiable"] == "DoNotSchedule":
+        made["minDomains"] = rng.choice((1, 2, 3))
+    if rng.random() < 0.2 and "labelSelector" in made:
+        made["matchLabelKeys"] = ["tier"]
+    if rng.random() < 0.25:
+        made["nodeAffinityPolicy"] = rng.choice(("Ignore", "Honor"))
+    if rng.random() < 0.3:
+        made["nodeTaintsPolicy"] = rng.choice(("Ignore", "Honor"))
+    return made
