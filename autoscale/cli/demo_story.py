@@ -42,7 +42,7 @@ def tell(*, keep: bool, seed: int) -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up as Ctrl-C does
     started_s = time.monotonic()
     logging.getLogger("autoscale").addHandler(logging.NullHandler())  # what goes wrong is told at the end, once
-    click.echo("The real engine at work on an API server and an AWS in this process; nothing else is touched.")
+    click.echo("The real engine; API server and AWS live in this process, nothing else is used.")
     with ExitStack() as stack:
         with _starting(paper, live=live):
             from autoscale.cli.demo_summary import summarise

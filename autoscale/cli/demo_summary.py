@@ -132,7 +132,7 @@ def _pods(summary: Summary, paper: Paper) -> Iterator[str]:
     cross = paper.paint("✗", "red", bold=True)
     sign = tick if summary.where_planned == summary.homed else cross
     yield f"  {tick} {summary.bound} of {summary.pods} pods run"
-    yield f"  {sign} {summary.where_planned} of {summary.homed} GPU pods that nodes were bought for run on the very node planned for them"
+    yield f"  {sign} {summary.where_planned} of {summary.homed} GPU pods that nodes were bought for run on the very node planned"
     if summary.roomed:
         run = "runs" if summary.roomed == 1 else "run"
         more = words.counted(summary.roomed, "more GPU pod")
@@ -143,7 +143,7 @@ def _bills(summary: Summary, paper: Paper) -> Iterator[str]:
     paid, plan = summary.paid, summary.hindsight
     bound = plan.bound_microusd_per_hour
     bought = sum(node.count for node in plan.packing)
-    yield paper.dim(f"  {'':<42}{'nodes':>6}{'per hour':>14}{'per month':>14}{'ratio':>9}")
+    yield paper.dim(f"  {'':<40}{'nodes':>5}{'per hour':>11}{'per month':>13}{'ratio':>8}")
     rows = (
         ("autoscale, two waves as they came", paid),
         ("autoscale, had all pods come at once", Bill(bought, plan.cost_microusd_per_hour)),
@@ -156,7 +156,7 @@ def _bills(summary: Summary, paper: Paper) -> Iterator[str]:
         yield paper.paint(text, "green", bold=True) if index == 0 else text
     yield ""
     if bound >= plan.cost_microusd_per_hour:
-        yield "  The bound is the price of the plan for all pods at once (gap 0.00 %): nothing is cheaper."
+        yield "  The bound is the price of the plan for all pods at once: nothing is cheaper."
     else:
         gap = (plan.cost_microusd_per_hour - bound) / plan.cost_microusd_per_hour * 100
         yield f"  The plan for all pods at once is within {gap:.2f} % of the bound."
@@ -166,7 +166,7 @@ def _row(name: str, bill: Bill, paid: Bill) -> str:
     cost = bill.microusd_per_hour
     nodes = str(bill.nodes or "")
     hour, month = words.per_hour(cost).removesuffix("/h"), words.per_month(cost).removesuffix(" a month")
-    return f"  {name:<42}{nodes:>6}{hour:>14}{month:>14}{f'x {cost / paid.microusd_per_hour:.2f}':>9}"
+    return f"  {name:<40}{nodes:>5}{hour:>11}{month:>13}{f'x {cost / paid.microusd_per_hour:.2f}':>8}"
 
 
 def _wrapped(text: str, paper: Paper) -> Iterator[str]:
