@@ -3,6 +3,7 @@
 import time
 from collections.abc import Mapping, Sequence
 from functools import cache
+from pathlib import Path
 from typing import Any, Protocol
 
 import boto3
@@ -12,11 +13,16 @@ from autoscale.model.supply import CapacityType, Fault, FaultKind, Instance, Ins
 from autoscale.ports import Provider
 from providers.aws.provider import AwsProvider
 from providers.aws.settings import AwsSettings
+from providers.clusterapi.provider import ClusterApiProvider
+from providers.clusterapi.settings import ClusterApiSettings
 from providers.fake import FakeProvider
 from providers.gcp.provider import GcpProvider
 from providers.gcp.settings import GcpSettings
 
+from .capi import CAPACITY, Capi
+from .capi import NAMESPACE as CAPI
 from .gce import PROJECT, Gce
+from .kubewire import KubeWire
 from .wire import Rule, Wire
 
 REGION = "us-east-1"
@@ -52,6 +58,12 @@ _GOOGLE = {
     "broken": (500, "backendError", "Internal error"),
     "denied": (403, "forbidden", "Required 'compute.instanceGroupManagers.update' permission for 'group'"),
 }
+_KUBERNETES = {
+    "throttled": (429, "TooManyRequests", "too many requests"),
+    "out of stock": (422, "Invalid", 'admission webhook "hosts" denied the request: not enough free hosts'),
+    "broken": (500, "InternalError", "an internal error occurred"),
+    "denied": (403, "Forbidden", 'User "x" cannot do this'),
+}
 _AWS_ACTIONS = {
     "observe": "DescribeAutoScalingGroups",
     "resize": "SetDesiredCapacity",
@@ -61,6 +73,11 @@ _GCE_ACTIONS = {
     "observe": "compute.instanceGroupManagers.list",
     "resize": "compute.instanceGroupManagers.createInstances",
     "remove": "compute.instanceGroupManagers.deleteInstances",
+}
+_CAPI_ACTIONS = {
+    "observe": "list machinedeployments",
+    "resize": "patch machinedeployments/scale",
+    "remove": "patch machines",
 }
 
 
@@ -233,6 +250,57 @@ class GceCloud:
     def mend(self) -> None:
         """The wire is whole."""
         self.gce.rules.clear()
+
+
+class CapiCloud:
+    """The Cluster API provider on a real API server, behind a wire that can fail."""
+
+    def __init__(self, capi: Capi, wire: KubeWire, kubeconfig: Path) -> None:
+        wire.rules.clear()
+        wire.actions.clear()
+        capi.reset()
+        self.capi = capi
+        self.wire = wire
+        self.kubeconfig = kubeconfig
+        self.clusterapi = self.make()
+        self.provider: Provider = self.clusterapi
+
+    def make(self, **settings: Any) -> ClusterApiProvider:
+        """The provider as a configuration would make it."""
+        parsed = ClusterApiSettings.parse({"kubeconfig": str(self.kubeconfig), **settings}, cluster="demo")
+        return ClusterApiProvider(parsed, now_s=lambda: int(time.time()), read_timeout_s=5.0)
+
+    def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
+        """Create a MachineDeployment whose annotations tell its sizes and what its nodes have."""
+        capacity = {"cpu": "4", "memory": "16Gi", "gpu-type": "nvidia.com/gpu", "gpu-count": "1"}
+        notes = {f"{CAPACITY}/{key}": value for key, value in capacity.items()}
+        bounds = (str(low), str(high)) if tagged else None
+        return self.capi.group(name, nodes=nodes, bounds=bounds, annotations=notes)
+
+    def truth(self, group: str) -> tuple[int, Sequence[str]]:
+        """The API server's books, when the controllers have done their work."""
+        name = group.rpartition("/")[2]
+        self.capi.settle("MachineDeployment", name)
+        found = self.capi.api.get(f"{CAPI}/machinedeployments/{name}")
+        return found["spec"]["replicas"], [f"default/{each['metadata']['name']}" for each in self.capi.machines(name)]
+
+    def running(self, instance: str) -> Instance:
+        """A machine whose node is there."""
+        name = instance.rpartition("/")[2]
+        return Instance(instance, f"demo://{name}", InstanceState.RUNNING, "", name.split("-")[0])
+
+    def fail(self, verb: str, fault: str) -> None:
+        """The wire answers in the API server's place."""
+        self.wire.rules.append(Rule(_CAPI_ACTIONS[verb], times=100, error=_KUBERNETES[fault]))
+
+    def lose(self, verb: str) -> None:
+        """The wire hangs up after the server has acted."""
+        action = "patch machinedeployments/scale" if verb == "remove" else _CAPI_ACTIONS[verb]
+        self.wire.rules.append(Rule(action, times=100, lost=0.0))
+
+    def mend(self) -> None:
+        """The wire is whole."""
+        self.wire.rules.clear()
 
 
 def gcp_provider(url: str, *, read_timeout_s: float = 5.0, **settings: Any) -> GcpProvider:
