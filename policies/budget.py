@@ -54,6 +54,8 @@ class Budget:
             limit=max(0, hard - runs) // unit,
             per_node={index: weight // unit for index, weight in weights.items()},
             text=_hard_text(hard, runs),
+            unit=unit,
+            of="money",
         )
         return replace(problem, rules=(*problem.rules, rule))
 

@@ -116,6 +116,8 @@ def _rule(use: Use, question: Question) -> Rule:
         limit=max(0, use.limit - use.used) // unit,
         per_node={index: weight // unit for index, weight in weights.items()},
         text=use.text,
+        unit=unit,
+        of=use.what,
     )
 
 

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import sys
 from collections import Counter
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
@@ -57,7 +56,7 @@ def apply(
     saved = planfile.load(plan)
     if saved.offline:
         raise BadInput(f"this plan can't be carried out, {saved.offline}", where=plan)
-    settings = wiring.settings(config or _source(saved), kubeconfig=kubeconfig, context=context)
+    settings = wiring.settings(config or planfile.configuration(saved), kubeconfig=kubeconfig, context=context)
     _same_configuration(saved, settings, plan)
     if not changes(saved.plan):
         click.echo("Nothing to do.")
@@ -116,11 +115,6 @@ def report(receipts: Sequence[Receipt]) -> Iterator[str]:
     claimed = sum(len(r.action.pods) for r in receipts if isinstance(r.action, ClaimPods) and r.outcome == "done")
     counts = ", ".join(f"{number} {outcome}" for outcome, number in sorted(outcomes.items()))
     yield f"{counts}; {claimed} pods wait for the nodes bought for them. `autoscale run` gives each node to its pods."
-
-
-def _source(saved: SavedPlan) -> str | None:
-    """The configuration that the plan was made with, if it is still there."""
-    return saved.config_source if saved.config_source and Path(saved.config_source).is_file() else None
 
 
 def _same_configuration(saved: SavedPlan, settings: Settings, path: str) -> None:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from autoscale.cli.options import cluster_options, config_option, source_options, time_limit_option
+from autoscale.cli.options import Named, cluster_options, config_option, source_options, time_limit_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -25,6 +25,7 @@ Examples:
   autoscale explain pod ml/train-0           why it waits, and what would let it run
   autoscale explain pod ml/deploy/web        why its pods are not created
   autoscale explain pod ml/big -f pods.yaml  the same for manifests, without a cluster
+  autoscale explain plan plan.json           what binds, and what was next best
   autoscale explain node ip-10-0-1-7         why it is there, and what its pods would cost elsewhere
 
 \b
@@ -102,6 +103,32 @@ def node(ctx: click.Context, /, *, name: str, output: str, **where: Any) -> None
     case, _, world = _case(ctx, where)
     story = explain_node(case, find_node(name, world.snapshot.cluster.nodes))
     _print(output, "NodeExplanation", story, lambda page: node_page(page, story))
+
+
+PLAN_EPILOG = """\b
+Examples:
+  autoscale plan --out plan.json && autoscale explain plan plan.json
+  autoscale explain plan plan.json -f pods.yaml      a plan that was made from manifests
+"""
+
+
+@explain.command(epilog=PLAN_EPILOG)
+@click.argument("file", metavar="PLAN", type=Named())
+@_shared
+@click.pass_context
+def plan(ctx: click.Context, /, *, file: str, output: str, **where: Any) -> None:
+    """What binds in a saved plan and what it costs, and what would be bought in place of each purchase."""
+    from autoscale.cli.explain_page import plan_page
+    from autoscale.cli.explain_plans import about_plan
+    from autoscale.cli.planfile import configuration, load
+    from autoscale.errors import BadInput
+
+    saved = load(file)
+    if saved.offline and not where["files"]:
+        raise BadInput("the plan was made from manifests, which are needed again", where=file, expected="-f FILE")
+    case, settings, _ = _case(ctx, {**where, "config": where["config"] or configuration(saved)})
+    story = about_plan(case, settings, saved)
+    _print(output, "PlanExplanation", story, lambda page: plan_page(page, story))
 
 
 def _case(ctx: click.Context, where: Mapping[str, Any], *, namespace: str = "") -> tuple[Case, Settings, World]:

@@ -13,9 +13,20 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
 
     from autoscale.cli.page import Page
-    from autoscale.model.explanation import Exclusion, Move, NodeStory, OwnerStory, Place, PodStory, Remedy
+    from autoscale.model.explanation import (
+        Alternative,
+        Exclusion,
+        Move,
+        NodeStory,
+        OwnerStory,
+        Place,
+        PlanStory,
+        PodStory,
+        Remedy,
+    )
     from autoscale.model.workload import Reason
 
+_CENT = 10_000  # micro-US$
 _TENANTS = 6
 _LINES = 4  # exclusions shown; the rest is summed up
 _FATES = {
@@ -68,6 +79,31 @@ def node_page(page: Page, story: NodeStory) -> None:
         page.item("=" if story.kept else "-", "cyan" if story.kept else "red", reason.text)
     if story.move is not None:
         _moved(page, story.move, price)
+
+
+def plan_page(page: Page, story: PlanStory) -> None:
+    """One plan."""
+    page.title(f"plan {story.plan}", words.costs(story.cost_microusd_per_hour, story.bound_microusd_per_hour))
+    if story.moved:
+        page.section("what follows is of a plan made now")
+        for text in story.moved:
+            page.item("!", "yellow", text)
+    page.section("what binds" if story.weights else "nothing binds: no limit costs anything")
+    for weight in story.weights:
+        page.item("=", "cyan", words.weight(weight))
+    if story.alternatives:
+        page.section("what was next, each planned through")
+    for each in story.alternatives:
+        page.item("-", "red", f"without {each.without}: {_instead(each)}")
+
+
+def _instead(each: Alternative) -> str:
+    """What would be bought in its place, and by how much that is dearer."""
+    more = each.more_microusd_per_hour
+    difference = f"under {words.per_hour(_CENT)}" if abs(more) < _CENT else words.per_hour(abs(more))
+    price = "the same price" if not more else f"{difference} {'more' if more > 0 else 'less'}"
+    pending = f", {words.counted(each.pending, 'more pod')} pending" if each.pending else ""
+    return f"{few(each.instead, 4) or 'nothing in its place'}, {price}{pending}"
 
 
 def _node_facts(story: NodeStory) -> Iterable[tuple[str, str]]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import time
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -14,6 +15,11 @@ if TYPE_CHECKING:
     from autoscale.cli.planfile import SavedPlan
     from autoscale.cli.world import World
     from autoscale.config import Settings
+    from autoscale.decide.what_if import Case
+    from autoscale.model.explanation import Weight
+    from autoscale.model.plan import Plan
+
+_WEIGHTS = 5
 
 EPILOG = """\b
 Examples:
@@ -81,10 +87,12 @@ def make(settings: Settings, world: World, *, time_limit_s: float | None = None)
     from autoscale import wiring
     from autoscale.cli.facts import gather
     from autoscale.cli.planfile import SavedPlan
-    from autoscale.decide import decide
+    from autoscale.decide.what_if import Case
 
     solver = wiring.solver(settings, time_limit_s=time_limit_s)
-    made = decide(world.snapshot, settings.policies, solver, settings.decide)
+    case = Case(world.snapshot, settings.policies, solver, settings.decide)
+    made = case.plan()
+    limit_s = settings.solver_time_limit_s if time_limit_s is None else time_limit_s
     return SavedPlan(
         cluster=settings.cluster,
         offline=world.offline,
@@ -93,7 +101,21 @@ def make(settings: Settings, world: World, *, time_limit_s: float | None = None)
         plan=replace(made, made_at_s=wiring.clock().now_s()),
         facts=gather(made, world.snapshot, offline=bool(world.offline)),
         notes=world.notes,
+        weights=weights(case, made, within_s=limit_s),
     )
+
+
+def weights(case: Case, plan: Plan, *, within_s: float) -> tuple[Weight, ...]:
+    """What binds and what it costs, the dearest few, as far as the time reaches: about as long again as the plan had."""
+    from autoscale.decide.weigh import weigh
+
+    until = time.monotonic() + within_s
+    found: list[Weight] = []
+    for weight in weigh(case, plan):
+        found.append(weight)
+        if len(found) == _WEIGHTS or time.monotonic() > until:
+            break
+    return tuple(found)
 
 
 def show(saved: SavedPlan, output: str, *, out: str | None = None) -> str:

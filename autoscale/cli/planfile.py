@@ -13,6 +13,7 @@ from autoscale.cli.facts import ClassFact, Facts, GroupFact, PodFact, digest
 from autoscale.cli.files import write_whole
 from autoscale.config.settings import API_VERSION
 from autoscale.errors import BadInput
+from autoscale.model.explanation import Weight
 from autoscale.model.plan import Plan
 
 if TYPE_CHECKING:
@@ -25,7 +26,8 @@ KIND = "Plan"
 class SavedPlan:
     """A plan with what it rests on.
 
-    `offline` says why it can't be carried out, empty when it can. `notes` are on what was observed.
+    `offline` says why it can't be carried out, empty when it can. `notes` are on what was observed; `weights` say what the
+    limits that bind cost.
     """
 
     cluster: str
@@ -35,9 +37,15 @@ class SavedPlan:
     plan: Plan
     facts: Facts
     notes: tuple[Reason, ...] = ()
+    weights: tuple[Weight, ...] = ()
 
 
-_WORDS = {each.__name__: each for each in (Plan, Facts, GroupFact, PodFact, ClassFact)}
+def configuration(saved: SavedPlan) -> str | None:
+    """The configuration file that the plan was made with, if it is still there."""
+    return saved.config_source if saved.config_source and Path(saved.config_source).is_file() else None
+
+
+_WORDS = {each.__name__: each for each in (Plan, Facts, GroupFact, PodFact, ClassFact, Weight)}
 
 
 def document(saved: SavedPlan) -> dict[str, Any]:

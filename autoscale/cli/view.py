@@ -22,12 +22,8 @@ if TYPE_CHECKING:
     from autoscale.cli.facts import ClassFact
     from autoscale.cli.planfile import SavedPlan
     from autoscale.model.plan import Plan, PlannedNode, Unmet
-    from autoscale.model.problem import Binding
 
 T = TypeVar("T")
-
-_WORTH_SAYING = 5000  # micro-US$/h
-_BINDINGS = 5
 
 
 @dataclass(frozen=True, slots=True)
@@ -181,18 +177,13 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
     if WITHOUT_KERNEL in plan.method:
         yield "solver", words.NO_KERNEL
     if cost > 0:
-        more = f"{words.per_hour(cost)} more ({words.per_month(cost)})"
-        if bound >= cost:
-            yield "cost", f"{more}; proven: nothing cheaper does it"
-        else:
-            gap = (cost - bound) * 100 / cost
-            yield "cost", f"{more}; proven: nothing under {words.per_hour(bound)} does it (gap {gap:.2f} %)"
+        yield "cost", words.costs(cost, bound)
     for note in (*plan.notes, *saved.notes):
         yield (
             note.source if note.source != "autoscale" else "note",
             note.text + (f" -> {note.hint}" if note.hint else ""),
         )
-    yield from (("binds", text) for text in _binds(plan.bindings))
+    yield from (("binds", words.weight(each)) for each in saved.weights)
     under_way = Counter(type(action) for action in plan.actions)
     done = [
         f"{words.counted(under_way[kind], noun)} {verb}"
@@ -206,24 +197,6 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
     ]
     if done:
         yield "under way", ", ".join(done)
-
-
-def _binds(bindings: Iterable[Binding]) -> Iterable[str]:
-    """The dearest few. A value is a dual: what one more would save, as far as a small change tells."""
-    dear = [each for each in bindings if each.value_microusd_per_hour >= _WORTH_SAYING]
-    for each in sorted(dear, key=lambda b: (-b.value_microusd_per_hour, b.key))[:_BINDINGS]:
-        saves = f"would save about {words.per_hour(each.value_microusd_per_hour)}"
-        kind, _, rest = each.key.partition("/")
-        if each.source == "limit":
-            home, _, rest = each.key.partition(":")
-            what = {"new": "one more node of", "joining": "one more node on its way in"}.get(home, "one more node like")
-            yield f"{what} {rest.strip(':')} {saves}"
-        elif kind == "limits":
-            yield f"{each.source}: one more of {rest} {saves}"
-        elif kind == "cooldown":
-            yield f"{each.source}: a node of {rest} {saves}"
-        else:
-            yield f"{each.source}: {each.key} holds the plan back"
 
 
 def _summary(plan: Plan, groups: tuple[GroupView, ...]) -> str:

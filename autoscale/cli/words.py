@@ -15,6 +15,8 @@ _ORDINARY = ("cpu", "memory", "ephemeral-storage", "pods")  # every node has the
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autoscale.model.explanation import Weight
+
 
 def per_hour(microusd: int) -> str:
     """`$ 1,204.18/h`."""
@@ -34,6 +36,41 @@ def each(microusd: int) -> str:
 def counted(number: int, noun: str, plural: str = "") -> str:
     """`1 node`, `2 nodes`."""
     return f"{number:,} {noun if number == 1 else plural or noun + 's'}"
+
+
+def costs(cost: int, bound: int) -> str:
+    """`$ 12.00/h more ($ 8,760 a month); proven: nothing cheaper does it`."""
+    if cost <= 0:
+        return "buys nothing"
+    more = f"{per_hour(cost)} more ({per_month(cost)})"
+    if bound >= cost:
+        return f"{more}; proven: nothing cheaper does it"
+    gap = (cost - bound) * 100 / cost
+    return f"{more}; proven: nothing under {per_hour(bound)} does it (gap {gap:.2f} %)"
+
+
+def weight(limit: Weight) -> str:
+    """`limits: 8 nodes at most; costs $ 12.00/h, 1 more node would save $ 3.10/h`."""
+    source = "" if limit.source == "limit" else f"{limit.source}: "
+    said = [_costs(limit.costs_microusd_per_hour, limit.runs), _saves(limit)]
+    return f"{source}{limit.text.partition(', ')[0]}; {', '.join(filter(None, said))}"
+
+
+def _costs(costs: int, runs: int) -> str:
+    """What a limit costs: pods that stay pending for it, and money."""
+    if runs > 0:
+        more = f", whose nodes would be {per_hour(-costs)}" if costs < 0 else ""
+        return f"keeps {counted(runs, 'pod')} pending{more}"
+    return f"costs {per_hour(costs)}" if costs > 0 else ""
+
+
+def _saves(limit: Weight) -> str:
+    """What one more of it would do."""
+    saves, runs = limit.saves_microusd_per_hour, limit.more_run
+    if runs > 0:
+        price = f" for {per_hour(-saves)}" if saves < 0 else f" and save {per_hour(saves)}" if saves > 0 else ""
+        return f"{limit.one_more} would let {counted(runs, 'more pod')} run{price}"
+    return f"{limit.one_more} would save {per_hour(saves)}" if saves > 0 else ""
 
 
 def percent(used: int, whole: int) -> str:

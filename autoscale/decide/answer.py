@@ -84,8 +84,7 @@ def _ask(built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: S
     problem = built.problem
     if not problem.demands:
         return Answer(built.question, problem, None, Placed((), ()), built.homeless, kept_off=built.kept_off)
-    for policy in policies:
-        problem = policy.shape(problem, built.question, snapshot)
+    problem = shaped(built, snapshot, policies)
     solution = solver(problem)
     notes = _notes(built.problem, problem, solution)
     kept_off = dict(built.kept_off)
@@ -102,6 +101,14 @@ def _ask(built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: S
         notes=notes,
         kept_off=kept_off,
     )
+
+
+def shaped(built: Built, snapshot: Snapshot, policies: Sequence[Policy]) -> Problem:
+    """The problem with every policy's rules."""
+    problem = built.problem
+    for policy in policies:
+        problem = policy.shape(problem, built.question, snapshot)
+    return problem
 
 
 def _merit(answer: Answer) -> tuple[tuple[tuple[int, int], ...], int]:

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from autoscale.decide.answer import Answer
     from autoscale.decide.fleet import Fleet
+    from autoscale.decide.lifecycle import Standing
     from autoscale.model.plan import Action
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
@@ -32,7 +33,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     """What is to be done now, in order, and why. A function of its arguments."""
     fleet = survey(snapshot, settings)
     standing = stand(fleet)
-    ours = [pod for pod in standing.waiting if _asks_for_device(pod) or not settings.gpu_pods_only]
+    ours = ours_of(standing, settings)
     plannable = [pod for pod in ours if not pod.shape.unmodelled]
     unmodelled = [pod for pod in ours if pod.shape.unmodelled]
     best = answer(fleet, standing, plannable, policies, solver)
@@ -72,6 +73,11 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     for policy in policies:
         plan = settle(plan, policy.review(plan, snapshot), policy.name)
     return plan
+
+
+def ours_of(standing: Standing, settings: DecideSettings) -> list[Pod]:
+    """The pods that nothing was bought for, without those that are left to others."""
+    return [pod for pod in standing.waiting if _asks_for_device(pod) or not settings.gpu_pods_only]
 
 
 def _asks_for_device(pod: Pod) -> bool:

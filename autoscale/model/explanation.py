@@ -175,10 +175,14 @@ class Weight:
 
 @dataclass(frozen=True, slots=True)
 class PlanStory:
-    """What binds in a plan, and what was next best to each purchase."""
+    """What binds in a plan, and what was next best to each purchase.
+
+    `moved` says how the world differs from the one that the plan was made in; then both are of a plan made now.
+    """
 
     plan: str
     cost_microusd_per_hour: int
     bound_microusd_per_hour: int
     weights: tuple[Weight, ...]
-    alternatives: tuple[Alternative, ...]
+    alternatives: tuple[Alternative, ...] = ()
+    moved: tuple[str, ...] = ()

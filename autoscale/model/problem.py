@@ -51,7 +51,8 @@ class Supply:
 class Rule:
     """A linear policy: sum over the nodes chosen of (per_node[o] + sum_c per_pod[c, o] a_cq) <= limit.
 
-    Weights absent are 0. `source` is the policy's name, `text` says it to a person.
+    Weights absent are 0. `source` is the policy's name, `text` says it to a person. One of `limit` stands for `unit` pieces
+    of `of`: `nodes`, `money` (micro-US$ per hour) or a resource; empty for what nobody counts, such as a share.
     """
 
     key: str
@@ -60,6 +61,8 @@ class Rule:
     per_node: Mapping[int, int] = field(default_factory=empty, hash=False)
     per_pod: Mapping[tuple[int, int], int] = field(default_factory=empty, hash=False)
     text: str = ""
+    unit: int = 1
+    of: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,7 +94,10 @@ class Status(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Binding:
-    """A rule, supply limit or class with a price: one more unit would change the objective by that much."""
+    """A rule or supply limit with a price: one more would lower the objective by that much.
+
+    Penalties for pods that stay pending are part of it, so it ranks what binds; money is counted in `decide.weigh`.
+    """
 
     key: str
     source: str

@@ -181,3 +181,59 @@ def test_a_live_node(run: Run, world: World) -> None:
     wrong = run("explain", "node", "big-1", *world.words, env=world.env)
     assert (wrong.returncode, wrong.stdout) == (2, "")
     assert wrong.stderr == "autoscale: big-1: there is no such node, expected big-0\n"
+
+
+LIMITED = "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\npolicies:\n  - limits: {nodes: 6}\n"
+
+
+def test_a_plan_of_manifests(run: Run, tmp_path: Path) -> None:
+    """What binds and what was next; the configuration is the plan's own. Other manifests are said to be others."""
+    (tmp_path / "a.yaml").write_text(LIMITED)
+    pods = str(GOLDEN / "pods.yaml")
+    assert run("plan", "-f", pods, "--config", "a.yaml", "--out", "plan.json").returncode == 0
+    plan = json.loads((tmp_path / "plan.json").read_text())
+    said = run("explain", "plan", "plan.json", "-f", pods)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout == (GOLDEN / "explain-plan.txt").read_text()
+    document = json.loads(run("explain", "plan", "plan.json", "-f", pods, "-o", "json").stdout)
+    assert (document["kind"], document["plan"], document["moved"]) == ("PlanExplanation", plan["plan"]["id"], [])
+    assert document["weights"] == plan["weights"]
+    other = run("explain", "plan", "plan.json", "-f", FILE, "--config", "a.yaml")
+    assert (
+        "  what follows is of a plan made now\n  ! pods, nodes, groups or prices have changed since the plan was made\n"
+        in other.stdout
+    )
+    (tmp_path / "b.yaml").write_text(LIMITED.replace("6", "7"))
+    assert "  ! the configuration is another\n" in run(
+        "explain", "plan", "plan.json", "-f", pods, "--config", "b.yaml"
+    ).stdout  # fmt: skip
+
+
+def test_plans_that_cannot_be_explained(run: Run, tmp_path: Path) -> None:
+    """One sentence; status 2."""
+    assert run("plan", "-f", FILE, "--out", "plan.json").returncode == 0
+    (tmp_path / "none.json").write_text("{}")
+    for words, sentence in (
+        (["plan.json"], "plan.json: the plan was made from manifests, which are needed again, expected -f FILE"),
+        (["absent.json"], "absent.json: can't be read, no such file or directory"),
+        (["none.json", "-f", FILE], "none.json: not a plan, expected kind: Plan, found none"),
+        (["plan.json", "-f", "no.yaml"], "no.yaml: there is no such file"),
+    ):
+        said = run("explain", "plan", *words)
+        assert (said.returncode, said.stdout, said.stderr) == (2, "", f"autoscale: {sentence}\n")
+
+
+def test_a_live_plan(run: Run, world: World) -> None:
+    """A plan of the cluster is explained without more words than its own."""
+    assert run("plan", *world.words, "--out", "plan.json", env=world.env).returncode == 0
+    said = run("explain", "plan", "plan.json", *world.words, env=world.env)
+    assert (said.returncode, said.stderr) == (0, "")
+    lines = said.stdout.splitlines()
+    assert lines[0].endswith("$ 2.41/h more ($ 1,763 a month); proven: nothing cheaper does it")
+    assert lines[1:] == [
+        "",
+        "  nothing binds: no limit costs anything",
+        "",
+        "  what was next, each planned through",
+        "  - without l4: nothing in its place, $ 2.41/h less, 3 more pods pending",
+    ]

@@ -11,6 +11,7 @@ from autoscale.cli.facts import gather
 from autoscale.cli.planfile import SavedPlan, document
 from autoscale.cli.table import Paper, table
 from autoscale.cli.view import view
+from autoscale.model.explanation import Weight
 from autoscale.model.plan import (
     Action,
     Announce,
@@ -65,7 +66,12 @@ PLAN = Plan(
 
 def saved(plan: Plan = PLAN) -> SavedPlan:
     """The plan with what it rests on."""
-    return SavedPlan("prod", "", "a.yaml", "d", plan, gather(plan, WORLD), (Reason(Code.FAULT, "slow", "aws"),))
+    weights = (
+        Weight("limits/nodes", "limits", "3 nodes at most, 3 there", "1 more node", 2 * USD, 0, 5 * USD, 0),
+        Weight("max/g1", "limit", "at most 1 nodes of group g1", "1 more node", -USD, 1, -USD, 1),
+    )
+    notes = (Reason(Code.FAULT, "slow", "aws"),)
+    return SavedPlan("prod", "", "a.yaml", "d", plan, gather(plan, WORLD), notes, weights)
 
 
 def test_a_saved_plan_comes_back_as_it_was(tmp_path: Path) -> None:
@@ -77,7 +83,7 @@ def test_a_saved_plan_comes_back_as_it_was(tmp_path: Path) -> None:
 
 
 def test_all_of_it() -> None:
-    """Growing and shrinking, gap, policy notes, what binds and what is under way; tiny bindings are left out."""
+    """Growing and shrinking, gap, policy notes, what binds and what is under way."""
     assert table(view(saved()), cluster="prod", paper=Paper()) == (
         "prod   4 pending pods in 2 shapes, oldest 90 s   2 nodes, $ 20.00/h\n"
         "\n"
@@ -94,8 +100,9 @@ def test_all_of_it() -> None:
         "  cost       $ 1.25/h more ($ 912 a month); proven: nothing under $ 1.00/h does it (gap 20.00 %)\n"
         "  limits     full\n"
         "  aws        slow\n"
-        "  binds      limits: one more of nodes would save about $ 2.00/h\n"
-        "  binds      one more node of g1 would save about $ 1.00/h\n"
+        "  binds      limits: 3 nodes at most; costs $ 5.00/h, 1 more node would save $ 2.00/h\n"
+        "  binds      at most 1 nodes of group g1; keeps 1 pod pending, whose nodes would be $ 1.00/h, 1 more node would let 1\n"
+        "             more pod run for $ 1.00/h\n"
         "  under way  1 node assigned to pods, 1 node held for its pods, 1 node released, 1 claim taken back\n"
         "\n"
         "1 group grows by 1 node, 1 group shrinks, 1 pod stays pending. Plan p1.\n"

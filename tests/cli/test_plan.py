@@ -67,12 +67,17 @@ def test_detailed_exit_status(run: Run) -> None:
 
 
 def test_a_policy_shows(run: Run, tmp_path: Path) -> None:
-    """A limit in the way leaves pods pending, and the page names the policy and its numbers."""
+    """A limit in the way leaves pods pending; the page and the document name the policy, its numbers and what it costs."""
     (tmp_path / "a.yaml").write_text(HEAD + "policies:\n  - limits: {resources: {nvidia.com/gpu: 8}}\n")
     said = run("plan", "-f", PODS, "--config", "a.yaml")
     assert (said.returncode, said.stderr) == (0, "")
     assert "8 nvidia.com/gpu at most in all groups, 0 there already: 8 more" in said.stdout
-    assert "limits: one more of nvidia.com/gpu would save about" in said.stdout
+    assert (
+        "  binds   limits: 8 nvidia.com/gpu at most in all groups; keeps 2 pods pending, whose nodes would be"
+        in said.stdout
+    )
+    (weight,) = json.loads(run("plan", "-f", PODS, "--config", "a.yaml", "-o", "json").stdout)["weights"]
+    assert (weight["key"], weight["runs"], weight["costsMicrousdPerHour"] < 0) == ("limits/nvidia.com/gpu", 2, True)
 
 
 def test_a_hard_budget_holds(run: Run, tmp_path: Path) -> None:
