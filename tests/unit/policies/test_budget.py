@@ -25,6 +25,8 @@ def test_the_hard_budget_is_a_rule_on_prices() -> None:
             6,
             {0: 1, 1: 4},
             text="$ 50.00/h at most for the fleet, $ 35.00/h runs already: $ 15.00/h more",
+            unit=2_500_000,
+            of="money",
         ),
     )
 

@@ -18,15 +18,30 @@ def test_every_limit_is_a_rule_over_what_is_bought() -> None:
     problem, question = ask((BIG, SMALL))
     rules = Limits(nodes=10, resources={GPU: 40}, groups={"g1*": Ceiling(nodes=6)})
     assert rules.shape(problem, question, snapshot(groups=(BIG, SMALL))).rules == (
-        Rule("limits/nodes", "limits", 3, {0: 1, 1: 1}, text="10 nodes at most in all groups, 7 there already: 3 more"),
+        Rule(
+            "limits/nodes",
+            "limits",
+            3,
+            {0: 1, 1: 1},
+            text="10 nodes at most in all groups, 7 there already: 3 more",
+            of="nodes",
+        ),
         Rule(
             "limits/nvidia.com/gpu",
             "limits",
             19,
             {0: 8, 1: 1},
             text="40 nvidia.com/gpu at most in all groups, 21 there already: 19 more",
+            of="nvidia.com/gpu",
         ),
-        Rule("limits/g1*/nodes", "limits", 1, {1: 1}, text="6 nodes at most in groups g1*, 5 there already: 1 more"),
+        Rule(
+            "limits/g1*/nodes",
+            "limits",
+            1,
+            {1: 1},
+            text="6 nodes at most in groups g1*, 5 there already: 1 more",
+            of="nodes",
+        ),
     )
 
 
@@ -35,6 +50,7 @@ def test_bytes_are_divided_without_loss() -> None:
     problem, question = ask((BIG,))
     (rule,) = Limits(resources={"memory": 4000 * GI}).shape(problem, question, snapshot(groups=(BIG,))).rules
     assert (rule.limit, rule.per_node) == ((4000 - 2 * 768) // 768, {0: 1})
+    assert (rule.unit, rule.of) == (768 * GI, "memory")
 
 
 def test_open_slots_count() -> None:
@@ -61,7 +77,9 @@ def test_a_limit_that_is_passed_buys_nothing_and_says_so() -> None:
     world = snapshot(groups=(BIG,))
     rules = Limits(nodes=1)
     text = "1 node at most in all groups, 2 there already: nothing more is bought, nothing is removed"
-    assert rules.shape(problem, question, world).rules == (Rule("limits/nodes", "limits", 0, {0: 1}, text=text),)
+    assert rules.shape(problem, question, world).rules == (
+        Rule("limits/nodes", "limits", 0, {0: 1}, text=text, of="nodes"),
+    )
     assert rules.review(plan(), world) == plan(notes=(Reason(Code.LIMIT, text, "limits"),))
 
 
