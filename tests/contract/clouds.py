@@ -18,6 +18,10 @@ from providers.clusterapi.settings import ClusterApiSettings
 from providers.fake import FakeProvider
 from providers.gcp.provider import GcpProvider
 from providers.gcp.settings import GcpSettings
+from providers.kwok.nodes import POOL
+from providers.kwok.provider import KwokProvider
+from providers.kwok.settings import KwokSettings
+from tests.cluster.controlplane import Api
 
 from .capi import CAPACITY, Capi
 from .capi import NAMESPACE as CAPI
@@ -79,12 +83,15 @@ _CAPI_ACTIONS = {
     "resize": "patch machinedeployments/scale",
     "remove": "patch machines",
 }
+_KWOK_ACTIONS = {"observe": "list nodes", "resize": "create nodes", "remove": "delete nodes"}
 
 
 class Cloud(Protocol):
     """The stage of a contract test."""
 
-    provider: Provider
+    @property
+    def provider(self) -> Provider:
+        """Under test."""
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
         """Create a group, give its id."""
@@ -297,6 +304,56 @@ class CapiCloud:
         """The wire hangs up after the server has acted."""
         action = "patch machinedeployments/scale" if verb == "remove" else _CAPI_ACTIONS[verb]
         self.wire.rules.append(Rule(action, times=100, lost=0.0))
+
+    def mend(self) -> None:
+        """The wire is whole."""
+        self.wire.rules.clear()
+
+
+class KwokCloud:
+    """The provider of simulated nodes on a real API server, behind a wire that can fail. Its groups are configured."""
+
+    def __init__(self, api: Api, wire: KubeWire, kubeconfig: Path) -> None:
+        wire.rules.clear()
+        wire.actions.clear()
+        api.request("DELETE", "/api/v1/nodes")
+        self.api = api
+        self.wire = wire
+        self.pools: dict[str, Any] = {}
+        self._kubeconfig = str(kubeconfig)
+
+    @property
+    def provider(self) -> KwokProvider:
+        """As the configuration of this moment makes it."""
+        settings = KwokSettings.parse({"kubeconfig": self._kubeconfig, "pools": self.pools})
+        return KwokProvider(settings, now_s=lambda: int(time.time()), read_timeout_s=5.0)
+
+    def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
+        """Configure a pool, and create its nodes."""
+        resources = {"cpu": "4", "memory": "16Gi", "nvidia.com/gpu": "1"}
+        if tagged:
+            self.pools[name] = {"resources": resources, "min": low, "max": high, "zone": "rack-1"}
+        if nodes:
+            self.provider.resize(f"kwok:{name}", target_nodes=nodes, request_id="stage")
+        return f"kwok:{name}"
+
+    def truth(self, group: str) -> tuple[int, Sequence[str]]:
+        """The Nodes that there are."""
+        found = self.api.items("/api/v1/nodes", labelSelector=f"{POOL}={group.removeprefix('kwok:')}")
+        return len(found), [each["metadata"]["name"] for each in found]
+
+    def running(self, instance: str) -> Instance:
+        """Of the one rack."""
+        provider_id, pool = f"kwok:///rack-1/{instance}", instance.rpartition("-")[0]
+        return Instance(instance, provider_id, InstanceState.RUNNING, "rack-1", pool)
+
+    def fail(self, verb: str, fault: str) -> None:
+        """The wire answers in the API server's place."""
+        self.wire.rules.append(Rule(_KWOK_ACTIONS[verb], times=100, error=_KUBERNETES[fault]))
+
+    def lose(self, verb: str) -> None:
+        """The wire hangs up after the server has acted."""
+        self.wire.rules.append(Rule(_KWOK_ACTIONS[verb], times=100, lost=0.0))
 
     def mend(self) -> None:
         """The wire is whole."""

@@ -1,17 +1,34 @@
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
+import yaml
 
 from tests.cluster.controlplane import ControlPlane, build
 
 from .capi import Capi, install
-from .clouds import AwsCloud, CapiCloud, Cloud, FakeCloud, GceCloud, client
+from .clouds import AwsCloud, CapiCloud, Cloud, FakeCloud, GceCloud, KwokCloud, client
 from .gce import Gce
 from .kubewire import KubeWire
 from .wire import Wire
 
-ROLE = Path(__file__).parents[2] / "deploy" / "clusterapi" / "rbac.yaml"
+DEPLOY = Path(__file__).parents[2] / "deploy"
+
+
+def role(name: str) -> Path:
+    """The file with the rights that are shipped for a provider on Kubernetes."""
+    return DEPLOY / name / "rbac.yaml"
+
+
+def rights(name: str) -> set[str]:
+    """What that file grants, as `verb resource`."""
+    return {
+        f"{verb} {resource}"
+        for rule in yaml.safe_load(role(name).read_text())["rules"]
+        for resource in rule["resources"]
+        for verb in rule["verbs"]
+    }
 
 
 @pytest.fixture(scope="session")
@@ -47,31 +64,47 @@ def gce(gce_server: Gce) -> GceCloud:
 @pytest.fixture(scope="session")
 def api_server() -> Iterator[ControlPlane]:
     """A real API server with Cluster API's kinds, for all tests of a process."""
-    with ControlPlane(build.binaries(), scheduler=False, controller_manager=False) as plane:
+    users = {"clusterapi": (), "kwok": ()}
+    with ControlPlane(build.binaries(), users=users, scheduler=False, controller_manager=False) as plane:
         install(plane.api())
-        plane.apply(ROLE)
-        plane.grant("gpu-autoscale-clusterapi")
+        for user in users:
+            plane.apply(role(user))
+            plane.grant(f"gpu-autoscale-{user}", user=user)
         yield plane
 
 
 @pytest.fixture(scope="session")
-def kube_wire(api_server: ControlPlane) -> Iterator[KubeWire]:
-    """The API server behind a wire that can fail, as a user with no more than the shipped rights."""
-    with KubeWire(api_server.url, ca=api_server.ca, token=api_server.token("autoscaler")) as started:
-        yield started
+def kube_wires(api_server: ControlPlane) -> Iterator[dict[str, KubeWire]]:
+    """The API server behind wires that can fail, as users with no more than the shipped rights."""
+    with ExitStack() as opened:
+        yield {
+            user: opened.enter_context(KubeWire(api_server.url, ca=api_server.ca, token=api_server.token(user)))
+            for user in ("clusterapi", "kwok")
+        }
 
 
 @pytest.fixture
-def capi(api_server: ControlPlane, kube_wire: KubeWire, tmp_path: Path) -> CapiCloud:
+def capi(api_server: ControlPlane, kube_wires: dict[str, KubeWire], tmp_path: Path) -> CapiCloud:
     """A management cluster without machines."""
-    return CapiCloud(Capi(api_server.api()), kube_wire, kube_wire.kubeconfig(tmp_path))
+    wire = kube_wires["clusterapi"]
+    return CapiCloud(Capi(api_server.api()), wire, wire.kubeconfig(tmp_path))
+
+
+@pytest.fixture
+def kwok(api_server: ControlPlane, kube_wires: dict[str, KubeWire], tmp_path: Path) -> KwokCloud:
+    """A cluster without nodes, and a configuration without pools."""
+    wire = kube_wires["kwok"]
+    return KwokCloud(api_server.api(), wire, wire.kubeconfig(tmp_path))
 
 
 # One worker has the control planes: two at a time would fight for the cores.
 ON_API_SERVER = (pytest.mark.cluster, pytest.mark.xdist_group("cluster"))
 
 
-@pytest.fixture(params=["fake", "aws", "gce", pytest.param("capi", marks=ON_API_SERVER)])
+CLOUDS = ["fake", "aws", "gce", *(pytest.param(each, marks=ON_API_SERVER) for each in ("capi", "kwok"))]
+
+
+@pytest.fixture(params=CLOUDS)
 def cloud(request: pytest.FixtureRequest) -> Cloud:
     """Each provider in turn, with no groups."""
     return FakeCloud() if request.param == "fake" else request.getfixturevalue(request.param)

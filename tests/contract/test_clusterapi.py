@@ -6,7 +6,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-import yaml
 
 from autoscale.errors import BadInput, ProviderError
 from autoscale.model.resources import Resources
@@ -15,7 +14,7 @@ from autoscale.model.workload import Taint
 
 from .capi import CAPACITY, GROUP, MARK, NAMESPACE, SIZE
 from .clouds import CapiCloud
-from .conftest import ON_API_SERVER, ROLE
+from .conftest import ON_API_SERVER, rights
 from .wire import Rule
 
 pytestmark = list(ON_API_SERVER)
@@ -262,11 +261,5 @@ def test_the_shipped_role_grants_what_is_called_and_nothing_else(capi: CapiCloud
         capi.capi.settle(kind, f"of-{kind.lower()}")
         ids = [each.id for found in capi.provider.observe().groups if found.id == group for each in found.instances]
         capi.provider.remove(group, ids[:1], request_id="plan-2")
-    granted = {
-        f"{verb} {resource}"
-        for rule in yaml.safe_load(ROLE.read_text())["rules"]
-        for resource in rule["resources"]
-        for verb in rule["verbs"]
-    }
     used = {action.replace("demomachinetemplates", "*") for action in capi.wire.actions} - {"get discovery"}
-    assert used == granted
+    assert used == rights("clusterapi")
