@@ -47,7 +47,7 @@ def pod_page(page: Page, story: PodStory, *, name: str = "") -> None:
     page.facts(_pod_facts(story))
     _reasons(page, "the API server would not let all of them in", story.admission)
     if story.fate is Fate.STAYS:
-        _reasons(page, f"groups that would take it: {few(story.takers)}", story.held)
+        _reasons(page, f"what is in the way, though nodes of {few(story.takers)} would take it", story.held)
         _excluded(page, "node group", "which rule excludes it from which node groups", story.excluded)
         _excluded(page, "node", "and from the nodes that are there", story.on_nodes)
         _remedies(page, story.remedies)
@@ -148,7 +148,7 @@ def _fate(story: PodStory) -> str:
     if story.because:
         return "stays pending: " + "; ".join(reason.text for reason in story.because)
     if story.held:
-        return "stays pending, though there are groups that would take it"
+        return "stays pending"
     return "stays pending: no node group takes it" if story.excluded else "stays pending: there is no node group at all"
 
 

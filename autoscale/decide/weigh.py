@@ -67,7 +67,8 @@ def weigh(case: Case, plan: Plan) -> Iterator[Weight]:
     Each takes a few plans, so whoever is short of time takes the first ones. Differences within the plan's own gap are
     luck, and are not said.
     """
-    rules = {rule.key: rule for rule in _rules(case)}
+    ours = {policy.name for policy in case.policies}
+    rules = {rule.key: rule for rule in _rules(case) if rule.source in ours}
     for binding in _one_each(plan.bindings):
         if binding.key in rules:
             weight = _of_rule(case, plan, rules[binding.key])

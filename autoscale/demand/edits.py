@@ -9,7 +9,7 @@ from __future__ import annotations
 import dataclasses
 import difflib
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autoscale.demand.fit import affinity_matches, holds, untolerated
 from autoscale.demand.hints import Known
@@ -18,7 +18,7 @@ from autoscale.model.resources import Resources
 from autoscale.model.workload import NodeSelectorTerm, PodShape, Toleration
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from autoscale.demand.misses import Candidate
     from autoscale.model.workload import Requirement, Taint
@@ -26,6 +26,12 @@ if TYPE_CHECKING:
 _NAMED = frozenset(
     {"requests", "node_selector", "node_affinity", "tolerations", "priority", "scheduler_name", "unmodelled"}
 )  # what a candidate is compared with below, and what decides no fit
+_CALLED = {
+    "affinity": "required pod affinity",
+    "anti_affinity": "required pod anti-affinity",
+    "spread": "topology spread constraints",
+    "ports": "host ports",
+}
 _EASY, _SLIP, _HARD = 0, 1, 3  # a toleration; a smaller request or a word misspelt; another kind of node
 _NEAR = 0.6
 _PER_KIND = 2
@@ -174,20 +180,37 @@ def _renamed(name: str, asked: int, room: Resources) -> Edit | None:
     return Edit(("request", name), f"ask for {close[0]} instead of {name}, which these nodes lack", _SLIP, change)
 
 
-def _others(shape: PodShape) -> Iterable[Edit]:
-    """Rules that are compared elsewhere, each taken away."""
+def _others(shape: PodShape) -> Iterator[Edit]:
+    """Rules that are compared elsewhere, each taken away; of those between pods one kind at a time."""
     if shape.unmodelled:
         text = f"without {few(shape.unmodelled)}, which is not planned yet"
         yield Edit(("unmodelled", ""), text, _HARD, lambda s: replace(s, unmodelled=()))
     for each in dataclasses.fields(shape):
-        default = each.default if each.default is not dataclasses.MISSING else None
-        if each.name not in _NAMED and getattr(shape, each.name) != default:
-            yield Edit(
-                ("rule", each.name),
-                f"without its {each.name.replace('_', ' ')}",
-                _HARD,
-                lambda s, name=each.name, value=default: replace(s, **{name: value}),  # type: ignore[misc]
-            )
+        value = getattr(shape, each.name)
+        if each.name in _NAMED or value == _default(each):
+            continue
+        if not dataclasses.is_dataclass(value):
+            yield _taken_away((each.name,), _default(each))
+            continue
+        for part in dataclasses.fields(value):
+            if getattr(value, part.name) != _default(part):
+                yield _taken_away((each.name, part.name), _default(part))
+
+
+def _default(field_: dataclasses.Field[Any]) -> Any:
+    return None if field_.default is dataclasses.MISSING else field_.default
+
+
+def _taken_away(path: tuple[str, ...], default: Any) -> Edit:
+    name = _CALLED.get(path[-1], path[-1].replace("_", " "))
+
+    def change(shape: PodShape) -> PodShape:
+        if len(path) == 1:
+            return replace(shape, **{path[0]: default})
+        inner: Any = getattr(shape, path[0])
+        return replace(shape, **{path[0]: replace(inner, **{path[1]: default})})
+
+    return Edit(("rule", ".".join(path)), f"without its {name}", _HARD, change)
 
 
 __all__ = ["Edit", "repairs"]

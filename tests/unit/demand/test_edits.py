@@ -10,6 +10,7 @@ from autoscale.demand.edits import Edit, repairs
 from autoscale.demand.fit import admits
 from autoscale.demand.misses import Candidate
 from autoscale.model.resources import Resources
+from autoscale.model.rules import HostPort, PodRules, PodTerm
 from autoscale.model.workload import NodeSelectorTerm, PodShape, Requirement, Taint
 from tests.builders import GPU, resources, shape
 
@@ -107,17 +108,27 @@ def test_of_one_kind_the_least_change_comes_first() -> None:
 class Later(PodShape):
     """A shape with a rule that this version does not know."""
 
-    ports: tuple[int, ...] = field(default=())
+    moons: tuple[int, ...] = field(default=())
 
 
 def test_a_rule_of_tomorrow_can_be_taken_away() -> None:
     """Alone when all else fits, and with whatever else is needed."""
-    base: dict[str, Any] = {"requests": shape(gpus=16).requests, "ports": (80,)}
+    base: dict[str, Any] = {"requests": shape(gpus=16).requests, "moons": (80,)}
     assert said(Later(**base), candidate("a")) == [
         ("ask for 8 nvidia.com/gpu instead of 16: no node has more",),
-        ("ask for 8 nvidia.com/gpu instead of 16: no node has more", "without its ports"),
+        ("ask for 8 nvidia.com/gpu instead of 16: no node has more", "without its moons"),
     ]
-    (edits,) = repairs(Later(shape().requests, ports=(80,)), [candidate("a")])
-    assert applied(Later(shape().requests, ports=(80,)), edits) == Later(shape().requests)
+    (edits,) = repairs(Later(shape().requests, moons=(80,)), [candidate("a")])
+    assert applied(Later(shape().requests, moons=(80,)), edits) == Later(shape().requests)
     unmodelled = replace(shape(), unmodelled=("host port 80",))
     assert said(unmodelled, candidate("a")) == [("without host port 80, which is not planned yet",)]
+
+
+def test_rules_between_pods_are_taken_away_one_kind_at_a_time() -> None:
+    """Whichever of them is in the way; the others stay."""
+    rules = PodRules(anti_affinity=(PodTerm("zone"),), ports=(HostPort(80),))
+    found = repairs(replace(shape(), rules=rules), [candidate("a")])
+    assert [(edits[0].text, applied(replace(shape(), rules=rules), edits).rules) for edits in found] == [
+        ("without its required pod anti-affinity", PodRules(ports=(HostPort(80),))),
+        ("without its host ports", PodRules(anti_affinity=(PodTerm("zone"),))),
+    ]
