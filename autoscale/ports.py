@@ -122,8 +122,11 @@ class Cluster(Protocol):
         """Close the node to new pods, or open it again."""
         ...
 
-    def announce(self, pod: tuple[str, str], *, event: str, text: str) -> None:
-        """Have an Event about the pod written, soon. Best effort: never raises, and does not wait."""
+    def announce(self, pod: tuple[str, str], *, event: str, text: str, about: str = "") -> None:
+        """Have an Event about the pod written, soon. Best effort: never raises, and does not wait.
+
+        Of those that are about the same, one in a while is written, whoever wrote the last.
+        """
         ...
 
 

@@ -153,7 +153,7 @@ def _resize(hands: Hands, plan_id: str, action: Resize, lost: set[str]) -> Recei
 
 
 def _announce(hands: Hands, action: Announce) -> Receipt:
-    hands.cluster.announce((action.uid, action.pod), event=action.event, text=action.text)
+    hands.cluster.announce((action.uid, action.pod), event=action.event, text=action.text, about=action.about)
     return Receipt(action, DONE)
 
 

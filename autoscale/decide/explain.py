@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import hashlib
-import re
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from autoscale.demand.fit import admits
@@ -27,7 +24,6 @@ TRIGGERED = "TriggeredScaleUp"
 NOT_TRIGGERED = "NotTriggerScaleUp"
 _SAID_A_PLAN = 2000  # pods that are told why they stay; the rest are told by the next plans
 _SOURCE = "explain"
-_NUMBER = re.compile(r"\d+")
 
 
 def unmet(fleet: Fleet, standing: Standing, answer: Answer, unmodelled: Iterable[DemandClass]) -> tuple[Unmet, ...]:
@@ -108,28 +104,23 @@ def announcements(
             f"pod triggered scale-up: [{{{group.name} {resize.current_nodes}->{resize.target_nodes} "
             f"(max: {group.max_nodes})}}]"
         )
-        grew += [Announce(uid, ref, TRIGGERED, text) for uid, ref in claim.pods]
+        grew += [Announce(uid, ref, TRIGGERED, text, claim.group) for uid, ref in claim.pods]
     known = {pod.ref: pod for pod in pods}
     stay: list[tuple[int, Announce]] = []
     for one in left:
         said = "; ".join(f"{r.text}{f' ({r.hint})' if r.hint else ''}" for r in one.reasons)
         text = f"pod didn't trigger scale-up: {said}"
+        about = ",".join(sorted({reason.code.value for reason in one.reasons}))
         there = [known[ref] for ref in one.pods if ref in known]
-        stay += [(pod.created_at_s, Announce(pod.uid, pod.ref, NOT_TRIGGERED, text)) for pod in there]
+        stay += [(pod.created_at_s, Announce(pod.uid, pod.ref, NOT_TRIGGERED, text, about)) for pod in there]
     due = [each for each in stay if not _said(fleet, each[1])]
     due.sort(key=lambda each: each[0])
     return (*(a for a in grew if not _said(fleet, a)), *(a for _, a in due[:_SAID_A_PLAN]))
 
 
 def announced_key(announce: Announce) -> str:
-    """What the ledger remembers an Event by. Numbers may change from tick to tick; that alone is no news."""
-    return f"{announce.uid}/{announce.event}/{_words(announce.text)}"
-
-
-@lru_cache(maxsize=4096)
-def _words(text: str) -> str:
-    """A short name for the text without its numbers, which thousands of pods share."""
-    return hashlib.sha256(_NUMBER.sub("", text).encode()).hexdigest()[:16]
+    """What the ledger remembers an Event by: one per pod and reason."""
+    return f"{announce.uid}/{announce.event}/{announce.about}"
 
 
 def _said(fleet: Fleet, announce: Announce) -> bool:

@@ -82,12 +82,17 @@ class RemoveNode:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """An Event about a pod. `event` is `TriggeredScaleUp` or `NotTriggerScaleUp`."""
+    """An Event about a pod. `event` is `TriggeredScaleUp` or `NotTriggerScaleUp`.
+
+    `about` is what makes it another one: the codes of its reasons, or the group that grows. The text may change with every
+    look; that alone is no news.
+    """
 
     uid: str
     pod: str
     event: str
     text: str
+    about: str = ""
 
 
 Action = ClaimPods | Unclaim | Resize | Assign | Hold | Release | RemoveNode | Announce

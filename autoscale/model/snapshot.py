@@ -49,7 +49,7 @@ class Ledger:
 
     `backoffs`: group id -> Backoff. `targets`: group id -> the target we last asked for, kept until the cloud shows it.
     `grown_at_s`, `shrunk_at_s`: group id -> when. `idle_since_s`: node name -> when it was first seen without work.
-    `announced`: `uid/event/hash of the text` -> when, so that an Event is not repeated. `ready_since_s`: node name -> when it was
+    `announced`: `uid/event/what about` -> when, so that an Event is not repeated. `ready_since_s`: node name -> when it was
     first seen with its devices; `starting_since_s`: instance id -> when it was first seen without a node.
     """
 

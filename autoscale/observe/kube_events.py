@@ -1,19 +1,26 @@
 """Events, written beside the loop: a tick never waits for them, and the API server gets them no faster than it should.
 
 A purchase for 10,000 pods has 10,000 Events. Written within the tick, they would keep it from holding nodes that join.
+
+Events about the same thing have the same name, so that the API server itself tells whether one is there already, also to an
+engine that has just been started: the one that is there is counted up, at most once in `again_s`.
 """
 
 from __future__ import annotations
 
+import hashlib
 import threading
 import time
 from collections import deque
 from dataclasses import dataclass
+from datetime import datetime  # noqa: TC003 - the decoder reads the annotations
 from typing import TYPE_CHECKING, Any
 
+import msgspec
 import structlog
 
-from autoscale.errors import ClusterError
+from autoscale.errors import ClusterError, Conflict
+from autoscale.observe.kube_http import MERGE_PATCH
 
 if TYPE_CHECKING:
     from autoscale.observe.kube_http import Http
@@ -29,12 +36,14 @@ class EventSettings:
 
     per_s, burst: as the kubelet's own defaults. kept: those that wait to be written; beyond, the oldest are let go.
     close_s: how long closing may take to write, as fast as it can, what still waits.
+    again_s: how old the last Event about the same has to be before it is said again.
     """
 
     per_s: float = 50.0
     burst: int = 100
     kept: int = 50_000
     close_s: float = 3.0
+    again_s: float = 300.0
 
 
 class EventWriter:
@@ -43,7 +52,7 @@ class EventWriter:
     def __init__(self, http: Http, settings: EventSettings | None = None) -> None:
         self._http = http
         self._settings = settings or EventSettings()
-        self._waiting: deque[tuple[tuple[str, str], str, str, int]] = deque()
+        self._waiting: deque[_Said] = deque()
         self._dropped = 0
         self._changed = threading.Condition()
         self._until_s: float | None = None  # set by `close`: when to give up
@@ -51,15 +60,15 @@ class EventWriter:
         self._failing = False
         self._thread: threading.Thread | None = None
 
-    def add(self, pod: tuple[str, str], *, event: str, text: str) -> None:
-        """Have an Event about the pod written soon."""
+    def add(self, pod: tuple[str, str], *, event: str, text: str, about: str = "") -> None:
+        """Have an Event about the pod written soon; without `about`, it is about its text."""
         with self._changed:
             if self._until_s is not None:
                 return
             if len(self._waiting) >= self._settings.kept:
                 self._waiting.popleft()
                 self._dropped += 1
-            self._waiting.append((pod, event, text, time.time_ns()))
+            self._waiting.append(_Said(pod, event, text, about or text, int(time.time())))
             if self._thread is None:
                 self._thread = threading.Thread(target=self._run, name="events", daemon=True)
                 self._thread.start()
@@ -97,36 +106,76 @@ class EventWriter:
                 self._writing = True
             credit -= 1
             try:
-                self._write(*each)
+                self._write(each)
             finally:
                 with self._changed:
                     self._writing = False
                     self._changed.notify_all()
 
-    def _write(self, pod: tuple[str, str], event: str, text: str, at_ns: int) -> None:
-        namespace = pod[1].partition("/")[0]
+    def _write(self, said: _Said) -> None:
         try:
-            self._http.post(f"/api/v1/namespaces/{namespace}/events", _body(pod, event, text, at_ns))
-        except ClusterError as error:
+            try:
+                self._http.post(f"/api/v1/namespaces/{said.namespace}/events", _body(said))
+            except Conflict:  # one about the same is there
+                self._count_up(said)
+        except (ClusterError, msgspec.MsgspecError) as error:
             if not self._failing:  # the next ones will most likely fail alike
-                _log.warning("could not write an event", pod=pod[1], reason=event, error=str(error))
+                _log.warning("could not write an event", pod=said.pod[1], reason=said.event, error=str(error))
             self._failing = True
         else:
             self._failing = False
 
+    def _count_up(self, said: _Said) -> None:
+        path = f"/api/v1/namespaces/{said.namespace}/events/{said.name}"
+        there = _THERE.decode(self._http.get(path))
+        if there.last_timestamp is not None and said.at_s - there.last_timestamp.timestamp() < self._settings.again_s:
+            return
+        change = {"count": (there.count or 0) + 1, "lastTimestamp": _time(said.at_s), "message": _message(said.text)}
+        self._http.patch(path, change, content_type=MERGE_PATCH)
 
-def _body(pod: tuple[str, str], event: str, text: str, at_ns: int) -> dict[str, Any]:
-    uid, ref = pod
-    namespace, _, name = ref.partition("/")
-    at = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_ns // 10**9))
+
+@dataclass(frozen=True, slots=True)
+class _Said:
+    """An Event to be written."""
+
+    pod: tuple[str, str]
+    event: str
+    text: str
+    about: str
+    at_s: int
+
+    @property
+    def namespace(self) -> str:
+        return self.pod[1].partition("/")[0]
+
+    @property
+    def name(self) -> str:
+        """The same for the same pod and reason."""
+        same = hashlib.sha256(f"{self.pod[0]}/{self.event}/{self.about}".encode()).hexdigest()[:16]
+        return f"{self.pod[1].partition('/')[2][:200]}.{same}"
+
+
+class _There(msgspec.Struct, rename="camel"):
+    """What is read of an Event that is there."""
+
+    count: int | None = None
+    last_timestamp: datetime | None = None
+
+
+_THERE = msgspec.json.Decoder(_There)
+
+
+def _body(said: _Said) -> dict[str, Any]:
+    namespace, _, name = said.pod[1].partition("/")
+    at = _time(said.at_s)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": f"{name[:200]}.{at_ns:x}", "namespace": namespace},
-        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name, "uid": uid},
+        "metadata": {"name": said.name, "namespace": namespace},
+        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name, "uid": said.pod[0]},
         "type": "Normal",
-        "reason": event,
-        "message": text.encode()[:_LONGEST_MESSAGE].decode(errors="ignore"),
+        "reason": said.event,
+        "message": _message(said.text),
         "source": {"component": _COMPONENT},
         "reportingComponent": _COMPONENT,
         "reportingInstance": _COMPONENT,
@@ -134,3 +183,12 @@ def _body(pod: tuple[str, str], event: str, text: str, at_ns: int) -> dict[str, 
         "lastTimestamp": at,
         "count": 1,
     }
+
+
+def _time(at_s: int) -> str:
+    return time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(at_s))
+
+
+def _message(text: str) -> str:
+    """As much of it as an Event may have."""
+    return text.encode()[:_LONGEST_MESSAGE].decode(errors="ignore")

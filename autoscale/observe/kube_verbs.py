@@ -163,9 +163,9 @@ class Verbs:
         with self._nodes.writing(node):
             self._nodes.put_own(self._http.patch(_node_path(node), patch, content_type=MERGE_PATCH))
 
-    def announce(self, pod: tuple[str, str], *, event: str, text: str) -> None:
+    def announce(self, pod: tuple[str, str], *, event: str, text: str, about: str = "") -> None:
         """Have an Event about the pod written soon. Best effort: never raises, and does not wait."""
-        self.events.add(pod, event=event, text=text)
+        self.events.add(pod, event=event, text=text, about=about)
 
     def _seen(self, pod: tuple[str, str]) -> Pod | None:
         """What the store knows of the very pod."""

@@ -57,5 +57,5 @@ def test_its_service_account_may_do_what_the_engine_does(control_plane: ControlP
     assert {what for what, yes in verdicts.items() if yes} == {
         "get pods", "list pods", "watch pods", "patch pods",
         "get nodes", "list nodes", "watch nodes", "patch nodes",
-        "list daemonsets", "watch daemonsets", "create events",
+        "list daemonsets", "watch daemonsets", "create events", "get events", "patch events",
     }  # fmt: skip

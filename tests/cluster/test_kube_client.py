@@ -12,6 +12,7 @@ from autoscale.errors import Conflict, NotFound, Unreachable
 from autoscale.model.supply import NodeReservation
 from autoscale.model.workload import Claim, Taint
 from autoscale.observe.kube import KubeCluster
+from autoscale.observe.kube_events import EventSettings, EventWriter
 
 from .controlplane import Api, ControlPlane, Json, wait_until
 from .engine import grant_shipped_role
@@ -252,6 +253,17 @@ def test_events_are_written_and_never_raise(cluster: KubeCluster, api: Api) -> N
     (event,) = (e for e in events if e.get("reportingComponent") == "gpu-autoscale")
     assert (event["type"], event["reason"], event["involvedObject"]["uid"]) == ("Normal", "TriggeredScaleUp", ref[0])
     assert event["message"].startswith("pod goes to g: 1 -> 2 é")
+
+
+def test_an_event_about_the_same_is_counted_up(cluster: KubeCluster, api: Api) -> None:
+    """Also by an engine that was started again; not before its time."""
+    ref = add_pod(api, "counted")
+    for again_s, text in ((300, "first"), (300, "too early"), (-10, "again")):
+        writer = EventWriter(cluster._http, EventSettings(again_s=again_s))
+        writer.add(ref, event="NotTriggerScaleUp", text=text, about="LimitReached")
+        writer.close()
+    events = api.items("/api/v1/namespaces/default/events", fieldSelector="involvedObject.name=counted")
+    assert [(e["message"], e["count"]) for e in events if e["reason"] == "NotTriggerScaleUp"] == [("again", 2)]
 
 
 def test_long_lists_come_in_pages_and_finished_pods_stay_out(kubeconfig: str, api: Api) -> None:

@@ -147,7 +147,7 @@ class Kube:
         """As the port says."""
         self.nodes[node] = replace(self._node(node), unschedulable=on)
 
-    def announce(self, pod: tuple[str, str], *, event: str, text: str) -> None:
+    def announce(self, pod: tuple[str, str], *, event: str, text: str, about: str = "") -> None:
         """Keep the Event."""
         self.events.append((pod[1], event, text))
 

@@ -88,9 +88,10 @@ def test_since_when_is_kept_as_long_as_it_is_so() -> None:
 
 
 def test_an_event_is_remembered_for_its_time() -> None:
-    """Whatever its numbers, so that a countdown is no news."""
-    said = Announce("uid-a", "default/a", "NotTriggerScaleUp", "left alone for 57 s more")
-    later = replace(said, text="left alone for 54 s more")
+    """Whatever its words, so that neither a countdown nor a group more is news; another reason is."""
+    said = Announce("uid-a", "default/a", "NotTriggerScaleUp", "left alone for 57 s more", "OfferingInBackOff")
+    later = replace(said, text="left alone for 54 s more, and so is another")
+    assert announced_key(said) != announced_key(replace(said, about="UntoleratedTaint"))
     ledger = after(Ledger(), Receipt(said, "done"))
     assert ledger.announced == {announced_key(later): NOW}
     assert after(ledger, now_s=NOW + 300).announced == {}

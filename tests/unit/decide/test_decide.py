@@ -122,10 +122,11 @@ def test_pods_without_a_device_are_left_alone_when_told_so() -> None:
 
 
 def test_an_event_is_not_repeated_while_it_is_remembered() -> None:
-    """Same pod, same words."""
+    """Same pod, same reason."""
     world = snapshot(pods=(pod("huge", shape(gpus=16)),), groups=(group(),))
     (said,) = plan_for(world).actions
     assert isinstance(said, Announce)
+    assert said.about == "InsufficientResource"
     from autoscale.decide.explain import announced_key
 
     known = replace(world, ledger=Ledger(announced={announced_key(said): NOW - 299}))

@@ -42,3 +42,29 @@ def test_what_can_not_be_written_in_time_is_let_go(embedded: EmbeddedCluster, cl
     late.add(ref, event="NotTriggerScaleUp", text="too late")
     late.close()
     assert len(embedded.events()) == 2
+
+
+def test_one_event_for_the_same_reason(embedded: EmbeddedCluster, cluster: KubeCluster) -> None:
+    """In five minutes one is written about a pod and a reason, though the engine be started again; then it counts up."""
+    ref, other = add_pod(embedded, "p"), add_pod(embedded, "q")
+    for writer in (cluster.events, EventWriter(cluster._http)):  # the second knows nothing of the first
+        for pod, text, about in (
+            (ref, "needs 3 more", "LimitReached"),
+            (ref, "needs 2 more", "LimitReached"),
+            (ref, "no toleration", "UntoleratedTaint"),
+            (other, "needs 3 more", "LimitReached"),
+        ):
+            writer.add(pod, event="NotTriggerScaleUp", text=text, about=about)
+        assert writer.flush(10)
+    assert sorted((e["involvedObject"]["name"], e["message"], e["count"]) for e in embedded.events()) == [
+        ("p", "needs 3 more", 1),
+        ("p", "no toleration", 1),
+        ("q", "needs 3 more", 1),
+    ]
+    writer.close()
+    patient = EventWriter(cluster._http, EventSettings(again_s=-10))  # as if that long had passed
+    patient.add(ref, event="NotTriggerScaleUp", text="needs 1 more", about="LimitReached")
+    patient.close()
+    (again,) = (e for e in embedded.events() if e["count"] == 2)
+    assert (again["message"], again["involvedObject"]["uid"]) == ("needs 1 more", ref[0])
+    assert again["lastTimestamp"] >= again["firstTimestamp"]
