@@ -34,8 +34,8 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     fleet = survey(snapshot, settings)
     standing = stand(fleet)
     ours = ours_of(standing, settings)
-    plannable = [pod for pod in ours if not pod.shape.unmodelled]
-    unmodelled = [pod for pod in ours if pod.shape.unmodelled]
+    plannable = [pod for pod in ours if not (pod.shape.unmodelled or pod.shape.blocked)]
+    unmodelled = [pod for pod in ours if pod.shape.unmodelled or pod.shape.blocked]
     best = answer(fleet, standing, plannable, policies, solver)
 
     facts = fingerprint(snapshot)

@@ -28,11 +28,7 @@ _SOURCE = "explain"
 
 def unmet(fleet: Fleet, standing: Standing, answer: Answer, unmodelled: Iterable[DemandClass]) -> tuple[Unmet, ...]:
     """Every class that stays pending, in whole or in part, with reasons."""
-    out = [
-        Unmet(c.key, _names(c.pods), tuple(Reason(Code.UNMODELLED, f"its rule is not planned yet: {rule}", _SOURCE)
-                                             for rule in c.shape.unmodelled))
-        for c in unmodelled
-    ]  # fmt: skip
+    out = [Unmet(c.key, _names(c.pods), _beyond(c)) for c in unmodelled]
     pending = {pod.uid for pod in answer.placed.pending}
     left = [(c, tuple(p for p in c.pods if p.uid in pending)) for c in answer.question.classes]
     left += [(c, c.pods) for c in answer.homeless]
@@ -44,6 +40,13 @@ def unmet(fleet: Fleet, standing: Standing, answer: Answer, unmodelled: Iterable
 def candidates(fleet: Fleet, states: Iterable[GroupState]) -> list[Candidate]:
     """The groups as what could be had."""
     return [Candidate(s.group.name, s.group.labels, s.group.taints, fleet.rooms[s.group.id]) for s in states]
+
+
+def _beyond(c: DemandClass) -> tuple[Reason, ...]:
+    """Why a class is not planned at all."""
+    blocked = (Reason(Code.VOLUME, c.shape.blocked, _SOURCE),) if c.shape.blocked else ()
+    unread = (Reason(Code.UNMODELLED, f"its rule is not planned yet: {rule}", _SOURCE) for rule in c.shape.unmodelled)
+    return (*blocked, *unread)
 
 
 def _names(pods: Iterable[Pod]) -> tuple[str, ...]:

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autoscale.demand.daemons import Daemons
 from autoscale.demand.pending import waits
+from autoscale.demand.volumes import ATTACHED, group_with_limits, with_volumes
 from autoscale.model.supply import InstanceState
 
 if TYPE_CHECKING:
@@ -64,8 +65,9 @@ class Fleet:
 
 
 def survey(snapshot: Snapshot, settings: DecideSettings) -> Fleet:
-    """Index the snapshot."""
-    groups = {group.id: group for group in snapshot.groups}
+    """Index the snapshot, claims on volumes worked into pods and nodes first."""
+    snapshot = replace(snapshot, cluster=with_volumes(snapshot.cluster))
+    groups = _groups(snapshot)
     owners = {i.provider_id: (group, i) for group in groups.values() for i in group.instances if i.provider_id}
     group_of: dict[str, str] = {}
     instance_of: dict[str, Instance] = {}
@@ -108,6 +110,12 @@ def survey(snapshot: Snapshot, settings: DecideSettings) -> Fleet:
         },
         whole=not any(cloud.faults for cloud in snapshot.clouds),
     )
+
+
+def _groups(snapshot: Snapshot) -> dict[str, NodeGroup]:
+    nodes = snapshot.cluster.nodes
+    limited = any(name.startswith(ATTACHED) for node in nodes[:1] for name in node.allocatable)
+    return {group.id: group_with_limits(group, nodes) if limited else group for group in snapshot.groups}
 
 
 def _bound(pods: Iterable[Pod], nodes: set[str]) -> dict[str, tuple[Pod, ...]]:

@@ -21,7 +21,7 @@ def fingerprint(snapshot: Snapshot) -> str:
     def shape_text(shape: PodShape) -> str:
         known = shapes.get(id(shape))
         if known is None:
-            known = shapes[id(shape)] = f"{shape!r}{f' {shape.rules!r}' if shape.rules else ''}"
+            known = shapes[id(shape)] = " ".join(repr(each) for each in (shape, shape.rules, shape.claims) if each)
         return known
 
     lines = [

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from autoscale.model.workload import Requirement, Taint
 
 _NAMED = frozenset(
-    {"requests", "node_selector", "node_affinity", "tolerations", "priority", "scheduler_name", "unmodelled"}
+    {"requests", "node_selector", "node_affinity", "tolerations", "priority", "scheduler_name", "unmodelled", "blocked"}
 )  # what a candidate is compared with below, and what decides no fit
 _CALLED = {
     "affinity": "required pod affinity",

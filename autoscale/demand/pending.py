@@ -11,7 +11,7 @@ if TYPE_CHECKING:
 
 
 class Waiting(NamedTuple):
-    """Pods that wait for a node. `unmodelled` have rules that the planner does not know: reported, never planned."""
+    """Pods that wait for a node; `unmodelled` are reported, never planned: a rule is not known, or no node would help."""
 
     plannable: tuple[Pod, ...]
     unmodelled: tuple[Pod, ...]
@@ -26,7 +26,7 @@ def waiting(pods: Iterable[Pod]) -> Waiting:
     unmodelled: list[Pod] = []
     for pod in pods:
         if waits(pod):
-            (unmodelled if pod.shape.unmodelled else plannable).append(pod)
+            (unmodelled if pod.shape.unmodelled or pod.shape.blocked else plannable).append(pod)
     return Waiting(tuple(plannable), tuple(unmodelled))
 
 

@@ -15,7 +15,6 @@ from autoscale.demand.kinds import Kind, Term, means, seeks, selects
 from autoscale.demand.tallies import SpreadTally, Tally
 from autoscale.demand.wording import selected
 from autoscale.model.frozen import empty
-from autoscale.model.resources import Resources
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
@@ -122,7 +121,7 @@ class World:
     def why_not(self, kind: Kind, site: Site) -> tuple[Reason, ...]:
         """Every reason why it may not; empty when it may."""
         reasons = why_not(
-            kind.shape, labels=site.labels, taints=site.taints, room=Resources(site.room), node_name=site.name
+            kind.shape, labels=site.labels, taints=site.taints, room=site.room_for(kind.shape), node_name=site.name
         )
         return (*reasons, *self.broken(kind, site))
 

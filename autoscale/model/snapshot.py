@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
 from autoscale.model.frozen import empty
+from autoscale.model.storage import NO_STORAGE, Storage
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -22,6 +23,7 @@ class ClusterView:
     pods: tuple[Pod, ...] = ()
     daemon_sets: tuple[DaemonSet, ...] = ()
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=empty, hash=False)
+    storage: Storage = NO_STORAGE
 
 
 @dataclass(frozen=True, slots=True)

@@ -42,12 +42,27 @@ class Toleration:
 
 
 @dataclass(frozen=True, slots=True)
+class ClaimUse:
+    """A claim that a pod mounts.
+
+    An `ephemeral` one is the pod's own, named after pod and volume; `made` says that a controller makes it with the pod.
+    For both, `storage_class` is the class asked for, None for the default.
+    """
+
+    name: str
+    ephemeral: bool = False
+    made: bool = False
+    storage_class: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class PodShape:
     """What the scheduler looks at in a pod, shared by all pods of one template.
 
     `node_affinity` is an OR of terms, None when there is none. `rules` are those between it and other pods. `unmodelled`
     names the rules in the pod's spec that the planner does not know, or can't read; such a pod is reported, never
-    silently planned.
+    silently planned. `claims` are worked into the rest before planning; `blocked` is then why no node would help, and
+    `shared_volumes` (resource, volume) are among what it asks for and count once for all pods of a node.
     """
 
     requests: Resources
@@ -58,6 +73,9 @@ class PodShape:
     scheduler_name: str = "default-scheduler"
     unmodelled: tuple[str, ...] = ()
     rules: PodRules = field(default=NO_RULES, repr=False)
+    claims: tuple[ClaimUse, ...] = field(default=(), repr=False)
+    blocked: str = field(default="", repr=False)
+    shared_volumes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,6 +161,7 @@ class Code(StrEnum):
     POD_ANTI_AFFINITY = "PodAntiAffinity"
     SPREAD = "TopologySpread"
     HOST_PORT = "HostPortTaken"
+    VOLUME = "VolumeNotReady"
     UNMODELLED = "UnmodelledRule"
     NO_GROUP = "NoNodeGroup"
     LIMIT = "LimitReached"

@@ -6,7 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
 from autoscale.model.snapshot import ClusterView
-from autoscale.observe import decode
+from autoscale.observe import decode, storage
 from autoscale.observe.kube_admission import read_admission
 from autoscale.observe.kube_connect import connect
 from autoscale.observe.kube_store import Changes, Store, pod_matters
@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from autoscale.model.admission import Admission
+    from autoscale.model.storage import AttachLimits, StorageClass, Volume, VolumeClaim
     from autoscale.model.supply import Node
     from autoscale.model.workload import DaemonSet, Pod
     from autoscale.observe.kube_http import Http
@@ -38,14 +39,24 @@ class KubeCluster(Verbs):
         self._namespaces: Store[decode.Namespace] = Store(self._changes, decode.namespace)
         super().__init__(http, pods, nodes)
         settings = settings or WatchSettings()
-        self._watchers = (
+        self._watchers: tuple[Watcher, ...] = (
             Watcher(http, "/api/v1/nodes", nodes, settings=settings),
             Watcher(http, "/api/v1/pods", pods, settings=settings, field_selector=_UNFINISHED),
             Watcher(http, "/apis/apps/v1/daemonsets", self._daemon_sets, settings=settings),
             Watcher(http, "/api/v1/namespaces", self._namespaces, settings=settings),
         )
+        self._claims: Store[VolumeClaim] = Store(self._changes, storage.claim)
+        self._volumes: Store[Volume] = Store(self._changes, storage.volume)
+        self._classes: Store[StorageClass] = Store(self._changes, storage.storage_class)
+        self._limits: Store[AttachLimits] = Store(self._changes, storage.attach_limits)
+        self._storage_watchers: tuple[Watcher, ...] = (
+            Watcher(http, "/api/v1/persistentvolumeclaims", self._claims, settings=settings),
+            Watcher(http, "/api/v1/persistentvolumes", self._volumes, settings=settings),
+            Watcher(http, "/apis/storage.k8s.io/v1/storageclasses", self._classes, settings=settings),
+            Watcher(http, "/apis/storage.k8s.io/v1/csinodes", self._limits, settings=settings),
+        )
         self._watch = watch
-        self._started = False
+        self._started = 0
         self._view: tuple[int, ClusterView] | None = None
 
     @classmethod
@@ -58,25 +69,40 @@ class KubeCluster(Verbs):
 
         Raises Unreachable when they can't be listed, or when the watches have been cut off for too long to trust them.
         """
-        if not self._watch:
-            with ThreadPoolExecutor(len(self._watchers)) as side_by_side:
-                list(side_by_side.map(Watcher.list, self._watchers))
-        elif not self._started:
-            self._started = True
-            for watcher in self._watchers:
-                watcher.start()
-        if self._watch:
-            for watcher in self._watchers:
-                watcher.check()
+        self._follow()
+        if self._storage_watchers and any(p.shape.claims and not p.node_name for p in self._pods.all()):
+            self._watchers += self._storage_watchers  # only where a pod with a volume waits
+            self._storage_watchers = ()
+            self._follow()
         revision = self._changes.revision  # before reading: a change in between is then seen next time, too
         if self._view is None or self._view[0] != revision:
-            namespaces = {each.name: each.labels for each in self._namespaces.all()}
-            self._view = revision, ClusterView(self._nodes.all(), self._pods.all(), self._daemon_sets.all(), namespaces)
+            self._view = (
+                revision,
+                ClusterView(
+                    self._nodes.all(),
+                    self._pods.all(),
+                    self._daemon_sets.all(),
+                    {each.name: each.labels for each in self._namespaces.all()},
+                    storage.storage(self._claims.all(), self._volumes.all(), self._classes.all(), self._limits.all()),
+                ),
+            )
         return self._view[1]
 
     def admission(self, namespace: str) -> Admission:
         """What decides in a namespace whether pods come to be: read now, not watched."""
         return read_admission(self._http, namespace)
+
+    def _follow(self) -> None:
+        """Have everything at hand that is watched, listed once when it is new."""
+        if not self._watch:
+            with ThreadPoolExecutor(len(self._watchers)) as side_by_side:
+                list(side_by_side.map(Watcher.list, self._watchers))
+            return
+        for watcher in self._watchers[self._started :]:
+            watcher.start()
+        self._started = len(self._watchers)
+        for watcher in self._watchers:
+            watcher.check()
 
     @property
     def generation(self) -> int:

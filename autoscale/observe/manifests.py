@@ -11,11 +11,11 @@ from msgspec import Raw, Struct
 from autoscale.errors import BadInput
 from autoscale.model.admission import Admission
 from autoscale.model.snapshot import ClusterView
-from autoscale.observe import decode, wire
+from autoscale.observe import decode, storage, wire
 from autoscale.observe.admission import Collector
 from autoscale.observe.documents import documents, name_of
 from autoscale.observe.requests import BadQuantity
-from autoscale.observe.shapes import NOTHING, unknown_word
+from autoscale.observe.shapes import unknown_word
 from autoscale.observe.strict import bad_value, nearest
 
 if TYPE_CHECKING:
@@ -28,11 +28,11 @@ _MOST_PODS = 1_000_000  # of one object; more is a slip
 
 # Kinds that run no pods of their own, or not now. People feed whole applications.
 _NO_PODS = """
-APIService Binding CSIDriver CSINode CertificateSigningRequest ClusterRole ClusterRoleBinding ConfigMap
+APIService Binding CSIDriver CertificateSigningRequest ClusterRole ClusterRoleBinding ConfigMap
 ControllerRevision CronJob CustomResourceDefinition DeviceClass EndpointSlice Endpoints Event FlowSchema HorizontalPodAutoscaler
-Ingress IngressClass Lease LimitRange MutatingWebhookConfiguration NetworkPolicy PersistentVolume
-PersistentVolumeClaim PodDisruptionBudget PodTemplate PriorityClass PriorityLevelConfiguration ResourceClaim ResourceClaimTemplate ResourceQuota
-ResourceSlice Role RoleBinding RuntimeClass Secret Service ServiceAccount StorageClass ValidatingAdmissionPolicy
+Ingress IngressClass Lease LimitRange MutatingWebhookConfiguration NetworkPolicy
+PodDisruptionBudget PodTemplate PriorityClass PriorityLevelConfiguration ResourceClaim ResourceClaimTemplate ResourceQuota
+ResourceSlice Role RoleBinding RuntimeClass Secret Service ServiceAccount ValidatingAdmissionPolicy
 ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment
 """
 _IGNORED = frozenset(_NO_PODS.split())
@@ -68,7 +68,7 @@ class _WorkloadSpec(Struct, rename="camel"):
     parallelism: int | None = None
     completions: int | None = None
     suspend: bool | None = None
-    volume_claim_templates: Raw = Raw()
+    volume_claim_templates: list[wire.ClaimTemplate] | None = None
 
 
 class _Workload(Struct):
@@ -105,7 +105,10 @@ def load_manifests(paths: Sequence[str]) -> Manifests:
             "there is no manifest", where=" ".join(map(name_of, paths)), expected="a Pod or something that makes pods"
         )
     pods = tuple(p for p in reader.pods if not p.finished)
-    view = ClusterView(tuple(reader.nodes), pods, tuple(reader.daemon_sets), reader.namespaces)
+    pods, assumed = storage.assume_made(pods, reader.storage.view())
+    if assumed:
+        reader.notes.append(f"{assumed} pods claim volumes that are in no file: taken to be made wherever they run")
+    view = ClusterView(tuple(reader.nodes), pods, tuple(reader.daemon_sets), reader.namespaces, reader.storage.view())
     notes = [
         f"{count} {kind} ignored: {'makes no pods now' if kind in _IGNORED else 'not a kind that this reads'}"
         for kind, count in sorted(reader.ignored.items())
@@ -154,6 +157,7 @@ class _Reader:
         self.pods: list[Pod] = []
         self.daemon_sets: list[DaemonSet] = []
         self.namespaces: dict[str, Mapping[str, str]] = {}
+        self.storage = storage.Collected()
         self.ignored: dict[str, int] = {}
         self.notes: list[str] = []
         self.read_any = False
@@ -192,9 +196,6 @@ class _Reader:
         obj = _WORKLOAD.decode(found.raw)
         meta, spec = obj.metadata, obj.spec
         _check_containers(found, spec.template.spec)
-        if bytes(spec.volume_claim_templates) not in NOTHING:
-            claim = wire.Volume(persistent_volume_claim=Raw(b'{"claimName":"template"}'))
-            spec.template.spec.volumes = [*(spec.template.spec.volumes or ()), claim]
         made = spec.template.metadata or wire.Meta()
         made.namespace = meta.namespace or "default"
         self._once(found, made.namespace, meta.name)
@@ -207,6 +208,7 @@ class _Reader:
             self.pods.append(
                 replace(
                     pod,
+                    shape=storage.with_templates(pod.shape, spec.volume_claim_templates or (), name),
                     uid=f"{found.kind}/{pod.namespace}/{name}",
                     name=name,
                     labels={**pod.labels, **extra} if extra else pod.labels,
@@ -232,6 +234,11 @@ class _Reader:
         self._once(found, "", node.name)
         self.nodes.append(node if obj.status and obj.status.conditions else replace(node, ready=True))
 
+    def stored(self, found: _Object) -> None:
+        """A claim, a volume, a storage class, or a node's limits."""
+        obj = self.storage.read(found.kind, found.raw)
+        self._once(found, getattr(obj, "namespace", ""), getattr(obj, "name", "") or getattr(obj, "node", ""))
+
     def namespace(self, found: _Object) -> None:
         """A namespace: its labels count, and its name as one of them."""
         name, labels = decode.namespace(found.raw)
@@ -255,6 +262,7 @@ _READERS: dict[str, Callable[[_Reader, _Object], None]] = {
     "DaemonSet": _Reader.daemon_set,
     "Node": _Reader.node,
     "Namespace": _Reader.namespace,
+    **dict.fromkeys(storage.KINDS, _Reader.stored),
 }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import lru_cache
-from typing import TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 import msgspec
 
@@ -11,10 +11,13 @@ from autoscale.errors import BadInput
 from autoscale.model.names import SLOT
 from autoscale.model.resources import Resources
 from autoscale.model.rules import NO_RULES, HostPort, PodRules, PodTerm, Requirement, Spread
-from autoscale.model.workload import NodeSelectorTerm, PodShape, Toleration
+from autoscale.model.workload import ClaimUse, NodeSelectorTerm, PodShape, Toleration
 from autoscale.observe import wire
 from autoscale.observe.pod_rules import host_ports, malformed, spreads_of, terms_of
 from autoscale.observe.requests import BadQuantity, pod_requests
+
+if TYPE_CHECKING:
+    from collections.abc import Iterator
 
 _T = TypeVar("_T")
 
@@ -31,13 +34,13 @@ _DEFAULT_SCHEDULER = "default-scheduler"
 
 # Everything in a spec that decides the shape, as hashable parts:
 # containers (name, resources), init containers (name, resources, sidecar), pod-level resources, overhead, node selector,
-# affinity, tolerations, spread constraints, resource claims, host ports, whether a volume is claimed, scheduler, priority.
+# affinity, tolerations, spread constraints, resource claims, host ports, claims on volumes, scheduler, priority.
 _Parts = tuple[
     tuple[tuple[str, bytes], ...],
     tuple[tuple[str, bytes, bool], ...],
     bytes, bytes, bytes, bytes, bytes, bytes, bytes,
     tuple[tuple[int, str, str], ...],
-    bool,
+    tuple[ClaimUse, ...],
     str,
     int,
 ]  # fmt: skip
@@ -64,7 +67,7 @@ def shape_of(spec: wire.PodSpec, *, strict: bool = False) -> tuple[PodShape, tup
         bytes(spec.topology_spread_constraints),
         bytes(spec.resource_claims),
         host_ports(spec),
-        any(_claims(v) for v in spec.volumes or ()),
+        tuple([use for volume in spec.volumes or () for use in _claims(volume)]),
         spec.scheduler_name or _DEFAULT_SCHEDULER,
         spec.priority or 0,
     )
@@ -100,8 +103,6 @@ def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
     tolerated, slots = _tolerations(tolerations)
     rules = PodRules(together, apart, _spreads(spreads), tuple(HostPort(*each) for each in ports))
     unmodelled = list(malformed(rules))
-    if volumes:
-        unmodelled.append("persistent volume claim")
     if claims not in NOTHING:
         unmodelled.append("resource claim")
     try:
@@ -118,14 +119,24 @@ def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
         scheduler_name=scheduler,
         unmodelled=tuple(unmodelled),
         rules=rules or NO_RULES,
+        claims=volumes,
     )
     if len(_shapes) >= _SHAPES_KEPT:
         _shapes.clear()
     return _shapes.setdefault(shape, shape), slots
 
 
-def _claims(volume: wire.Volume) -> bool:
-    return bytes(volume.persistent_volume_claim) not in NOTHING or bytes(volume.ephemeral) not in NOTHING
+def _claims(volume: wire.Volume) -> Iterator[ClaimUse]:
+    if volume.persistent_volume_claim:
+        yield ClaimUse(volume.persistent_volume_claim.claim_name)
+    elif volume.ephemeral:
+        template = volume.ephemeral.volume_claim_template
+        yield ClaimUse(volume.name, ephemeral=True, storage_class=class_asked(template))
+
+
+def class_asked(template: wire.ClaimTemplate | None) -> str | None:
+    """The storage class that a claim's template asks for; None for the default."""
+    return template.spec.storage_class_name if template and template.spec else None
 
 
 def _requests(parts: _Parts) -> Resources:
@@ -152,14 +163,15 @@ def _affinity(raw: bytes) -> tuple[tuple[NodeSelectorTerm, ...] | None, tuple[Po
     if required is None:
         return None, together, apart
     terms = tuple(
-        NodeSelectorTerm(_expressions(term.match_expressions), _expressions(term.match_fields))
+        NodeSelectorTerm(expressions(term.match_expressions), expressions(term.match_fields))
         for term in required.node_selector_terms or ()
     )
     return terms, together, apart
 
 
-def _expressions(expressions: list[wire.Expression] | None) -> tuple[Requirement, ...]:
-    return tuple(Requirement(e.key, e.operator, tuple(sorted(e.values or ()))) for e in expressions or ())
+def expressions(written: list[wire.Expression] | None) -> tuple[Requirement, ...]:
+    """The expressions of a node selector term."""
+    return tuple(Requirement(e.key, e.operator, tuple(sorted(e.values or ()))) for e in written or ())
 
 
 @lru_cache(maxsize=4096)

@@ -62,11 +62,39 @@ class ResourceNeeds(Struct):
     limits: Quantities = None
 
 
+class ClaimSource(Struct, rename="camel"):
+    """A volume by claim."""
+
+    claim_name: str = ""
+
+
+class ClaimSpec(Struct, rename="camel"):
+    """What a PersistentVolumeClaim asks for."""
+
+    volume_name: str | None = None
+    storage_class_name: str | None = None
+    access_modes: list[str] | None = None
+
+
+class ClaimTemplate(Struct):
+    """A claim that comes with a pod."""
+
+    spec: ClaimSpec | None = None
+    metadata: Meta | None = None
+
+
+class EphemeralSource(Struct, rename="camel"):
+    """A volume whose claim is the pod's own."""
+
+    volume_claim_template: ClaimTemplate | None = None
+
+
 class Volume(Struct, rename="camel"):
     """A volume, as far as it binds a pod to a place."""
 
-    persistent_volume_claim: Raw = Raw()
-    ephemeral: Raw = Raw()
+    name: str = ""
+    persistent_volume_claim: ClaimSource | None = None
+    ephemeral: EphemeralSource | None = None
 
 
 class PodSpec(Struct, rename="camel"):
@@ -248,3 +276,84 @@ class DaemonSetObject(Struct):
 
     metadata: Meta
     spec: DaemonSetSpec
+
+
+class ClaimStatus(Struct):
+    """Where a claim stands."""
+
+    phase: str | None = None
+
+
+class ClaimObject(Struct):
+    """A PersistentVolumeClaim."""
+
+    metadata: Meta
+    spec: ClaimSpec | None = None
+    status: ClaimStatus | None = None
+
+
+class CsiSource(Struct):
+    """A CSI volume."""
+
+    driver: str = ""
+
+
+class VolumeAffinity(Struct):
+    """Where a volume can be used."""
+
+    required: NodeSelector | None = None
+
+
+class VolumeSpec(Struct, rename="camel"):
+    """A PersistentVolume's spec."""
+
+    node_affinity: VolumeAffinity | None = None
+    csi: CsiSource | None = None
+
+
+class VolumeObject(Struct):
+    """A PersistentVolume."""
+
+    metadata: Meta
+    spec: VolumeSpec | None = None
+
+
+class TopologyTerm(Struct, rename="camel"):
+    """Where a storage class makes volumes."""
+
+    match_label_expressions: list[Expression] | None = None
+
+
+class StorageClassObject(Struct, rename="camel"):
+    """A StorageClass."""
+
+    metadata: Meta
+    provisioner: str = ""
+    volume_binding_mode: str | None = None
+    allowed_topologies: list[TopologyTerm] | None = None
+
+
+class DriverLimit(Struct):
+    """How many volumes of a driver a node can have."""
+
+    count: int | None = None
+
+
+class CsiDriverOnNode(Struct):
+    """A driver on a node."""
+
+    name: str = ""
+    allocatable: DriverLimit | None = None
+
+
+class CsiNodeSpec(Struct):
+    """The drivers of a node."""
+
+    drivers: list[CsiDriverOnNode] | None = None
+
+
+class CsiNodeObject(Struct):
+    """A CSINode."""
+
+    metadata: Meta
+    spec: CsiNodeSpec | None = None

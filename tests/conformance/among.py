@@ -11,9 +11,12 @@ from types import TracebackType
 from typing import Self
 
 from autoscale.demand.sites import Site
+from autoscale.demand.volumes import with_volumes
 from autoscale.demand.world import World
+from autoscale.model.snapshot import ClusterView
 from autoscale.model.workload import Code
 from autoscale.observe import decode
+from autoscale.observe.storage import Collected
 from tests.cluster.controlplane import ControlPlane, Json, wait_until
 from tests.cluster.controlplane.api import Api, ApiError
 
@@ -51,6 +54,7 @@ class Answer:
     node: str = ""
     message: str = ""
     refused: str = ""
+    storage: tuple[Json, ...] = ()
 
 
 def difference(answer: Answer) -> str:
@@ -67,6 +71,8 @@ def difference(answer: Answer) -> str:
     if not answer.node and not ours:
         return f"does not bind ({answer.message.partition('available: ')[2]}), the engine says it fits"
     if ours:
+        if Code.VOLUME in ours or answer.scene.storage:
+            return ""  # claims are worked into what other filters judge
         first = next(code for code, _ in _SAYS if code in ours)
         if not any(text in answer.message for code, text in _SAYS if code is first):
             return f"the engine says {first.value} first, the scheduler does not"
@@ -78,17 +84,22 @@ def _opinions(answer: Answer) -> dict[str, tuple[Code, ...]]:
     labels = [decode.namespace(json.dumps(each).encode()) for each in answer.namespaces]
     world = World({each.name: each.labels for each in labels})
     sites = {}
-    for each in answer.nodes:
-        node = decode.node(json.dumps(each).encode())
+    pod = decode.pod(json.dumps(answer.pod).encode())
+    pods = [decode.pod(json.dumps(each).encode()) for each in answer.there]
+    stored = Collected()
+    for each in answer.storage:
+        stored.read(each["kind"], json.dumps(each).encode())
+    nodes = tuple(decode.node(json.dumps(each).encode()) for each in answer.nodes)
+    view = with_volumes(ClusterView(nodes, (*pods, pod), storage=stored.view()))
+    *pods, pod = view.pods
+    for node in view.nodes:
         sites[node.name] = Site(node.name, node.labels, node.taints, node.allocatable)
         world.open(sites[node.name])
-    for each in answer.there:
-        pod = decode.pod(json.dumps(each).encode())
-        if not pod.finished:
-            world.put(world.kind_of(pod), sites[pod.node_name])
-    pod = decode.pod(json.dumps(answer.pod).encode())
-    if pod.shape.unmodelled:
-        return dict.fromkeys(sites, (Code.UNMODELLED,))
+    for other in pods:
+        if not other.finished:
+            world.put(world.kind_of(other), sites[other.node_name])
+    if pod.shape.unmodelled or pod.shape.blocked:
+        return dict.fromkeys(sites, (Code.UNMODELLED if pod.shape.unmodelled else Code.VOLUME,))
     kind = world.kind_of(pod)
     out = {name: tuple(reason.code for reason in world.why_not(kind, site)) for name, site in sites.items()}
     assert all(world.takes(kind, site) == (not out[name]) for name, site in sites.items())
@@ -110,6 +121,8 @@ def rules(pod: Json) -> Iterator[str]:
         for key in ("minDomains", "matchLabelKeys", "nodeAffinityPolicy", "nodeTaintsPolicy"):
             if key in spread:
                 yield f"topology spread: {key} {spread[key] if key.startswith('node') else ''}".rstrip()
+    if spec.get("volumes"):
+        yield "claim on a volume"
     if any(c.get("ports") for c in (*spec["containers"], *(spec.get("initContainers") or ()))):
         yield "host port"
 
@@ -173,6 +186,7 @@ class _Stage:
         self._nodes: tuple[Json, ...] = ()
         self._there: list[Json] = []
         self._namespaces: list[Json] = []
+        self._storage: list[Json] = []
         self._pod: Json | None = None
         self._refused = ""
 
@@ -182,6 +196,10 @@ class _Stage:
             body = self._made({"metadata": {"name": name, "labels": labels}})
             self._namespaces.append(self._api.create("/api/v1/namespaces", body))
         self._nodes = tuple(self._api.create(_NODES, self._made(node)) for node in self.scene.nodes)
+        for each in self.scene.storage:
+            body = self._made(each)
+            made = self._api.create(self._api.path_of(body).rpartition("/")[0], body)
+            self._storage.append(made | {"kind": each["kind"]})
         for manifest in self.scene.running:
             try:
                 self._there.append(self._run(self._made(manifest)))
@@ -215,7 +233,10 @@ class _Stage:
         else:
             self._api.delete(f"{_path(after)}/{after['metadata']['name']}")
         message = "" if node else str(_condition(after)["message"])
-        return Answer(self.scene, number, self._nodes, there, self._pod, tuple(self._namespaces), node, message)
+        return Answer(
+            self.scene, number, self._nodes, there, self._pod, tuple(self._namespaces), node, message,
+            storage=tuple(self._storage),
+        )  # fmt: skip
 
     def _made(self, manifest: Json) -> Json:
         made: Json = json.loads(json.dumps(manifest).replace("@", self._prefix))

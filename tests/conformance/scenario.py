@@ -71,6 +71,7 @@ def write_scene(answer: Answer, *, version: str, folder: Path = FOUND) -> Path:
         "nodes": [_slim(each) for each in answer.nodes],
         "there": [_slim(each) for each in answer.there],
         "pod": _slim(answer.pod),
+        "storage": list(answer.storage),
     }
     path = _free_path(found, folder)
     path.write_text(yaml.safe_dump(content, sort_keys=False, width=120, allow_unicode=True))
@@ -85,7 +86,9 @@ def read_scene(path: Path) -> Answer | None:
     nodes, pod, told = tuple(said["nodes"]), said["pod"], said["scheduler"]
     scene = Scene(said["case"], nodes, (), (Ask(pod, said["target"]),))
     node = nodes[said["target"]]["metadata"]["name"] if told["binds"] else ""
-    return Answer(scene, 0, nodes, tuple(said["there"]), pod, tuple(said["namespaces"]), node, told["message"])
+    stored = tuple(said.get("storage", ()))
+    there, namespaces = tuple(said["there"]), tuple(said["namespaces"])
+    return Answer(scene, 0, nodes, there, pod, namespaces, node, told["message"], storage=stored)
 
 
 def _free_path(found: str, folder: Path) -> Path:

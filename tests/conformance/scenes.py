@@ -13,7 +13,8 @@ from tests.cluster.controlplane import Json
 from .words import DELETING
 
 ZONE, HOST, RACK, POOL = "@.example.test/zone", "@.example.test/host", "@.example.test/rack", "@.example.test/pool"
-HOSTNAME = "kubernetes.io/hostname"
+HOSTNAME, GA_ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
+DRIVER = "disk.example.test"
 MINE = "example.test/scene"  # label of every pod of a scene
 NAMESPACES = {"@-a": {"team": "red"}, "@-b": {"team": "blue", "tier": "1"}}
 ASKS = 8
@@ -37,6 +38,7 @@ class Scene:
     nodes: tuple[Json, ...]
     running: tuple[Json, ...]
     asks: tuple[Ask, ...]
+    storage: tuple[Json, ...] = ()
 
 
 def scenes(seed: int, count: int) -> Iterator[Scene]:
@@ -47,7 +49,12 @@ def scenes(seed: int, count: int) -> Iterator[Scene]:
         running = tuple(_running(rng, i, len(nodes)) for i in range(rng.randint(0, 6)))
         asks = tuple(Ask(_pod(rng, f"pod-{i}"), rng.randrange(len(nodes))) for i in range(ASKS))
         asks = tuple(Ask(_for_target(ask), ask.target) for ask in asks)
-        yield Scene(f"{seed}-{number}", nodes, running, asks)
+        storage = tuple(_storage(rng, nodes)) if rng.random() < 0.4 else ()
+        if storage:
+            claims = [each for each in storage if each["kind"] == "PersistentVolumeClaim"]
+            for pod in (*running, *(ask.pod for ask in asks)):
+                _mount(rng, pod, claims)
+        yield Scene(f"{seed}-{number}", nodes, running, asks, storage)
 
 
 def target_resource(target: int) -> str:
@@ -72,6 +79,8 @@ def _node(rng: Random, index: int) -> Json:
         labels[RACK] = rng.choice(("r1", "r2"))
     if rng.random() < 0.08:
         del labels[HOST]
+    if rng.random() < 0.7:
+        labels[GA_ZONE] = rng.choice(("z1", "z2"))
     spec: Json = {}
     if rng.random() < 0.25:
         spec["taints"] = [{"key": _TAINT, "effect": rng.choice(("NoSchedule", "NoExecute", "PreferNoSchedule"))}]
@@ -122,6 +131,55 @@ def _pod(rng: Random, name: str, *, spreads: bool = True) -> Json:
         spec["initContainers"] = [sidecar | ({"restartPolicy": "Always"} if rng.random() < 0.5 else {})]
     meta = {"name": name, "namespace": rng.choices(sorted(NAMESPACES), (75, 25))[0], "labels": labels}
     return {"apiVersion": "v1", "kind": "Pod", "metadata": meta, "spec": spec}
+
+
+def _storage(rng: Random, nodes: tuple[Json, ...]) -> Iterator[Json]:
+    """Bound claims with their volumes, now and then one without; and limits of some nodes."""
+    for index in range(rng.randint(2, 5)):
+        namespace, name = rng.choices(sorted(NAMESPACES), (75, 25))[0], f"claim-{index}"
+        terms = rng.choice(
+            (
+                None,
+                [{"key": ZONE, "operator": "In", "values": rng.sample(("z1", "z2", "z3"), 2)}],
+                [{"key": HOST, "operator": "In", "values": [f"@-n{rng.randrange(len(nodes))}"]}],
+                [{"key": POOL, "operator": "NotIn", "values": ["p"]}],
+            )
+        )
+        modes = ["ReadWriteOnce"] if rng.random() < 0.9 else ["ReadWriteOncePod"]
+        common = {"accessModes": modes, "storageClassName": ""}
+        disk: Json = {"csi": {"driver": DRIVER, "volumeHandle": f"@-{index}"}, "capacity": {"storage": "1Gi"}}
+        if terms:
+            disk["nodeAffinity"] = {"required": {"nodeSelectorTerms": [{"matchExpressions": terms}]}}
+        labels = {GA_ZONE: rng.choice(("z1", "z2", "z1__z2"))} if rng.random() < 0.2 else {}
+        meta = {"name": f"@-pv-{index}", "labels": labels}
+        if rng.random() < 0.93:
+            claimed = {"claimRef": {"namespace": namespace, "name": name}}
+            yield {"apiVersion": "v1", "kind": "PersistentVolume", "metadata": meta, "spec": disk | common | claimed}
+        meta = {"name": name, "namespace": namespace}
+        if rng.random() < 0.93:
+            meta["annotations"] = {"pv.kubernetes.io/bind-completed": "yes"}
+        asked = {"resources": {"requests": {"storage": "1Gi"}}, "volumeName": f"@-pv-{index}"}
+        yield {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": common | asked}
+    for node in nodes:
+        if rng.random() < 0.6:
+            driver: Json = {"name": DRIVER, "nodeID": "x"}
+            if rng.random() < 0.8:
+                driver["allocatable"] = {"count": rng.choice((1, 1, 2))}
+            name = node["metadata"]["name"]
+            spec = {"drivers": [driver]}
+            yield {"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": {"name": name}, "spec": spec}
+
+
+def _mount(rng: Random, pod: Json, claims: list[Json]) -> None:
+    """One or two claims of the pod's namespace, most pods none; the same claim on one node counts once, so each has one pod."""
+    mine = [each for each in claims if each["metadata"]["namespace"] == pod["metadata"]["namespace"]]
+    if not mine or rng.random() < 0.45:
+        return
+    names = [each["metadata"]["name"] for each in rng.sample(mine, min(len(mine), rng.choice((1, 1, 2))))]
+    if rng.random() < 0.04:
+        names = ["gone"]
+    sources = [{"persistentVolumeClaim": {"claimName": name}} for name in names]
+    pod["spec"]["volumes"] = [{"name": f"v{i}", **source} for i, source in enumerate(sources)]
 
 
 _REQUIRED = "requiredDuringSchedulingIgnoredDuringExecution"

@@ -50,13 +50,15 @@ def _alone(found: Answer) -> Scene:
         ask = by_name[pod["metadata"]["name"]]
         spec = ask.pod["spec"] | {"nodeName": f"@-n{ask.target}"}
         more.append(ask.pod | {"spec": spec, "status": {"phase": "Pending"}})
-    return Scene(scene.id, scene.nodes, (*scene.running, *more), (scene.asks[found.ask],))
+    return Scene(scene.id, scene.nodes, (*scene.running, *more), (scene.asks[found.ask],), scene.storage)
 
 
 def _smaller(scene: Scene) -> Iterator[Scene]:
     """The scene without one part, large parts first."""
     for index in range(len(scene.running)):
         yield replace(scene, running=scene.running[:index] + scene.running[index + 1 :])
+    for index in range(len(scene.storage)):
+        yield replace(scene, storage=scene.storage[:index] + scene.storage[index + 1 :])
     ask = scene.asks[0]
     for path in sorted(paths(ask.pod), key=len):
         yield replace(scene, asks=(Ask(_without(ask.pod, path), ask.target),))

@@ -11,6 +11,7 @@ from autoscale.model.rules import HostPort, PodRules, PodTerm, Requirement, Spre
 from autoscale.model.supply import Node, NodeReservation
 from autoscale.model.workload import (
     Claim,
+    ClaimUse,
     DaemonSet,
     NodeSelectorTerm,
     Pod,
@@ -170,9 +171,6 @@ def test_a_slot_toleration_does_not_change_the_shape() -> None:
             ),
         ),
         ({"topologySpreadConstraints": [{"topologyKey": "zone", "whenUnsatisfiable": "ScheduleAnyway"}]}, ()),
-        ({"volumes": [{"name": "d", "persistentVolumeClaim": {"claimName": "x"}}]}, ("persistent volume claim",)),
-        ({"volumes": [{"name": "d", "ephemeral": {"volumeClaimTemplate": {}}}]}, ("persistent volume claim",)),
-        ({"volumes": [{"name": "d", "emptyDir": {}}, {"name": "t", "projected": {}}]}, ()),
         ({"resourceClaims": [{"name": "gpu"}]}, ("resource claim",)),
     ],
 )
@@ -220,6 +218,19 @@ def test_rules_between_pods() -> None:
             Spread("host", 1, (), 1, False),
         ),
         ports=(HostPort(80, "UDP"), HostPort(82, "TCP", "10.0.0.1")),
+    )
+
+
+def test_claims_on_volumes() -> None:
+    """Claims by name, and those of ephemeral volumes with the class that they ask for; other volumes are none."""
+    template = {"volumeClaimTemplate": {"spec": {"storageClassName": "ssd"}}}
+    volumes = [
+        {"name": "d", "persistentVolumeClaim": {"claimName": "x"}}, {"name": "e", "ephemeral": template},
+        {"name": "f", "emptyDir": {}}, {"name": "g", "projected": {}},
+    ]  # fmt: skip
+    assert decode.pod(pod_json({"volumes": volumes})).shape.claims == (
+        ClaimUse("x"),
+        ClaimUse("e", ephemeral=True, storage_class="ssd"),
     )
 
 

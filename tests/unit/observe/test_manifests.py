@@ -68,14 +68,12 @@ def test_replicas_default_to_one(tmp_path: Path) -> None:
 
 
 def test_pods_of_a_stateful_set_have_their_labels(tmp_path: Path) -> None:
-    """A StatefulSet's pods carry their name and index; claims of volumes are noted as not modelled."""
+    """A StatefulSet's pods carry their name and index."""
     names = ("statefulset.kubernetes.io/pod-name", "apps.kubernetes.io/pod-index")
     found = load(tmp_path, obj("StatefulSet", spec={"replicas": 2, "template": TEMPLATE}))
     assert found.view.pods == tuple(
         made("StatefulSet", i, "StatefulSet/web", **{names[0]: f"web-{i}", names[1]: str(i)}) for i in range(2)
     )
-    spec = {"template": TEMPLATE, "volumeClaimTemplates": [{"metadata": {"name": "data"}}]}
-    assert load(tmp_path, obj("StatefulSet", spec=spec)).view.pods[0].shape.unmodelled == ("persistent volume claim",)
 
 
 @pytest.mark.parametrize(

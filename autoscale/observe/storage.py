@@ -1,0 +1,183 @@
+"""Claims, volumes, storage classes and attach limits as model types."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import TYPE_CHECKING
+
+import msgspec
+
+from autoscale.model.rules import Requirement
+from autoscale.model.storage import AttachLimits, Storage, StorageClass, Volume, VolumeClaim
+from autoscale.model.workload import ClaimUse, NodeSelectorTerm
+from autoscale.observe import wire
+from autoscale.observe.shapes import NOTHING, class_asked, expressions
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterable, Mapping
+
+    from autoscale.model.workload import Pod, PodShape
+
+_CLAIM = msgspec.json.Decoder(wire.ClaimObject)
+_VOLUME = msgspec.json.Decoder(wire.VolumeObject)
+_CLASS = msgspec.json.Decoder(wire.StorageClassObject)
+_CSI_NODE = msgspec.json.Decoder(wire.CsiNodeObject)
+_TEXTS = msgspec.json.Decoder(wire.Texts)
+_ZONES = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
+_BETA_ZONES = ("failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region")
+_BETA = dict(zip(_BETA_ZONES, _ZONES, strict=True))
+_DEFAULTS = ("storageclass.kubernetes.io/is-default-class", "storageclass.beta.kubernetes.io/is-default-class")
+
+
+def claim(raw: bytes | msgspec.Raw) -> VolumeClaim:
+    """A PersistentVolumeClaim."""
+    obj = _CLAIM.decode(raw)
+    meta, spec = obj.metadata, obj.spec or wire.ClaimSpec()
+    annotations = meta.annotations or {}
+    phase = obj.status.phase if obj.status else None
+    named = annotations.get("volume.beta.kubernetes.io/storage-class")
+    return VolumeClaim(
+        namespace=meta.namespace or "default",
+        name=meta.name,
+        volume=spec.volume_name or "",
+        bound=bool(spec.volume_name) and "pv.kubernetes.io/bind-completed" in annotations,
+        lost=phase == "Lost",
+        deleting=meta.deletion_timestamp is not None,
+        storage_class=named if named is not None else spec.storage_class_name or "",
+        selected_node=annotations.get("volume.kubernetes.io/selected-node", ""),
+        one_pod="ReadWriteOncePod" in (spec.access_modes or ()),
+    )
+
+
+def volume(raw: bytes | msgspec.Raw) -> Volume:
+    """A PersistentVolume. The labels of old in-tree volumes name zones, several joined by `__`."""
+    obj = _VOLUME.decode(raw)
+    spec = obj.spec or wire.VolumeSpec()
+    labels = _labels(obj.metadata)
+    required = spec.node_affinity.required if spec.node_affinity else None
+    terms = None
+    if required is not None:
+        terms = tuple(
+            NodeSelectorTerm(expressions(t.match_expressions), expressions(t.match_fields))
+            for t in required.node_selector_terms or ()
+        )
+    zones = tuple(
+        (_BETA.get(key, key), tuple(sorted(labels[key].split("__"))))
+        for key in (*_BETA_ZONES, *_ZONES)
+        if key in labels
+    )
+    return Volume(obj.metadata.name, terms, zones, spec.csi.driver if spec.csi else "")
+
+
+def storage_class(raw: bytes | msgspec.Raw) -> StorageClass:
+    """A StorageClass."""
+    obj = _CLASS.decode(raw)
+    terms = tuple(
+        NodeSelectorTerm(
+            tuple(Requirement(e.key, "In", tuple(sorted(e.values or ()))) for e in term.match_label_expressions or ())
+        )
+        for term in obj.allowed_topologies or ()
+    )
+    annotations = obj.metadata.annotations or {}
+    return StorageClass(
+        name=obj.metadata.name,
+        provisioner=obj.provisioner,
+        delayed=obj.volume_binding_mode == "WaitForFirstConsumer",
+        topologies=terms or None,
+        default=any(annotations.get(key) == "true" for key in _DEFAULTS),
+    )
+
+
+def attach_limits(raw: bytes | msgspec.Raw) -> AttachLimits:
+    """A CSINode; drivers that say no number have no limit."""
+    obj = _CSI_NODE.decode(raw)
+    drivers = obj.spec.drivers if obj.spec else None
+    limits = {d.name: d.allocatable.count for d in drivers or () if d.allocatable and d.allocatable.count is not None}
+    return AttachLimits(obj.metadata.name, limits)
+
+
+def storage(
+    claims: Iterable[VolumeClaim],
+    volumes: Iterable[Volume],
+    classes: Iterable[StorageClass],
+    limits: Iterable[AttachLimits],
+) -> Storage:
+    """All of it, indexed."""
+    return Storage(
+        {each.ref: each for each in claims},
+        {each.name: each for each in volumes},
+        {each.name: each for each in classes},
+        {each.node: each for each in limits},
+    )
+
+
+def _labels(meta: wire.Meta) -> Mapping[str, str]:
+    raw = bytes(meta.labels)
+    return {} if raw in NOTHING else _TEXTS.decode(raw) or {}
+
+
+KINDS: Mapping[str, Callable[[bytes | msgspec.Raw], object]] = {
+    "PersistentVolumeClaim": claim,
+    "PersistentVolume": volume,
+    "StorageClass": storage_class,
+    "CSINode": attach_limits,
+}
+
+
+class Collected:
+    """What manifests say of storage."""
+
+    def __init__(self) -> None:
+        self._claims: list[VolumeClaim] = []
+        self._volumes: list[Volume] = []
+        self._classes: list[StorageClass] = []
+        self._limits: list[AttachLimits] = []
+
+    def read(self, kind: str, raw: bytes | msgspec.Raw) -> VolumeClaim | Volume | StorageClass | AttachLimits:
+        """One object of one of `KINDS`, kept."""
+        match made := KINDS[kind](raw):
+            case VolumeClaim():
+                self._claims.append(made)
+                return made
+            case Volume():
+                self._volumes.append(made)
+                return made
+            case StorageClass():
+                self._classes.append(made)
+                return made
+            case AttachLimits():
+                self._limits.append(made)
+                return made
+        raise AssertionError(kind)  # KINDS makes nothing else
+
+    def view(self) -> Storage:
+        """All of it."""
+        return storage(self._claims, self._volumes, self._classes, self._limits)
+
+
+def with_templates(shape: PodShape, templates: Iterable[wire.ClaimTemplate], pod: str) -> PodShape:
+    """A StatefulSet's pod with the claims that are made for it."""
+    uses = tuple(
+        ClaimUse(f"{t.metadata.name if t.metadata else ''}-{pod}", made=True, storage_class=class_asked(t))
+        for t in templates
+    )
+    return replace(shape, claims=(*shape.claims, *uses)) if uses else shape
+
+
+def assume_made(pods: tuple[Pod, ...], there: Storage) -> tuple[tuple[Pod, ...], int]:
+    """Pods of files that say nothing of storage: claims that are not bound keep nobody anywhere. How many there are."""
+    if there.classes:
+        return pods, 0
+    out, count = [], 0
+    for pod in pods:
+        bound = tuple(
+            use
+            for use in pod.shape.claims
+            if not use.ephemeral and (known := there.claims.get(f"{pod.namespace}/{use.name}")) and known.volume
+        )
+        if bound == pod.shape.claims:
+            out.append(pod)
+            continue
+        count += 1
+        out.append(replace(pod, shape=replace(pod.shape, claims=bound)))
+    return tuple(out), count
