@@ -91,7 +91,7 @@ def _one_each(bindings: Sequence[Binding]) -> Iterator[Binding]:
 
 def _rules(case: Case) -> Sequence[Rule]:
     fleet, standing = case.stand()
-    pods = [pod for pod in ours_of(standing, case.settings) if not pod.shape.unmodelled]
+    pods = [pod for pod in ours_of(standing, case.settings) if not (pod.shape.unmodelled or pod.shape.blocked)]
     return shaped(build(fleet, standing, pods), case.snapshot, case.policies).rules
 
 
