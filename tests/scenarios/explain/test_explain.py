@@ -41,7 +41,7 @@ def case(said: dict[str, Any]) -> Case:
     gpus = said.get("gpu_limit")
     policies = () if gpus is None else (Limits(resources={GPU: gpus}),)
     settings = DecideSettings(**said.get("settings", {}))
-    return Case(read(said), policies, lambda problem: solve(problem, time_limit_s=0.2), settings)
+    return Case(read(said), policies, lambda problem: solve(problem, time_limit_s=5), settings)
 
 
 def write(page: Page, world: Case, kind: str, name: str) -> None:

@@ -16,7 +16,7 @@ SOURCE = "explain"
 
 def story(world: Snapshot, name: str, settings: DecideSettings | None = None) -> NodeStory:
     """The story of one node."""
-    case = Case(world, (), lambda problem: solve(problem, time_limit_s=0.2), settings or DecideSettings())
+    case = Case(world, (), lambda problem: solve(problem, time_limit_s=5), settings or DecideSettings())
     return explain_node(case, next(n for n in world.cluster.nodes if n.name == name))
 
 

@@ -25,7 +25,7 @@ EXCEEDED = (
 def case(*there: Pod) -> Case:
     """A group of eight GPUs, and pods."""
     world = snapshot(pods=there, groups=(group("g8", gpus=8, usd=10),))
-    return Case(world, (), lambda problem: solve(problem, time_limit_s=0.2), DecideSettings())
+    return Case(world, (), lambda problem: solve(problem, time_limit_s=5), DecideSettings())
 
 
 def event(message: str, name: str = "train") -> Refusal:

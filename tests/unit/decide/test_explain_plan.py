@@ -12,7 +12,7 @@ from tests.builders import USD, group, pods, shape, snapshot
 
 def case(world: Snapshot) -> Case:
     """Without policies."""
-    return Case(world, (), lambda problem: solve(problem, time_limit_s=0.2), DecideSettings())
+    return Case(world, (), lambda problem: solve(problem, time_limit_s=5), DecideSettings())
 
 
 def test_without_the_group_and_without_its_type() -> None:

@@ -23,7 +23,7 @@ WORLD = snapshot(pods=pods("a", 8, shape(gpus=4)), groups=(group("big", gpus=8, 
 
 def weights(world: Snapshot, *policies: Policy) -> list[Weight]:
     """All of them."""
-    case = Case(world, policies, lambda problem: solve(problem, time_limit_s=0.2), DecideSettings())
+    case = Case(world, policies, lambda problem: solve(problem, time_limit_s=5), DecideSettings())
     return list(weigh(case, case.plan()))
 
 
