@@ -68,7 +68,7 @@ NAME is a pod's, a Deployment's, ReplicaSet's, StatefulSet's or Job's, or what p
 """
 
 
-@explain.command(epilog=POD_EPILOG)
+@explain.command(epilog=POD_EPILOG, short_help="Why it runs, waits or is not created; what would help.")
 @click.argument("name", metavar="NAMESPACE/[KIND/]NAME")
 @_shared
 @click.pass_context
@@ -90,7 +90,7 @@ Examples:
 """
 
 
-@explain.command(epilog=NODE_EPILOG)
+@explain.command(epilog=NODE_EPILOG, short_help="Why it exists and stays, who is on it; a cheaper home.")
 @click.argument("name", metavar="NAME")
 @_shared
 @click.pass_context
@@ -112,7 +112,7 @@ Examples:
 """
 
 
-@explain.command(epilog=PLAN_EPILOG)
+@explain.command(epilog=PLAN_EPILOG, short_help="What binds and what it costs; what was next best.")
 @click.argument("file", metavar="PLAN", type=Named())
 @_shared
 @click.pass_context
@@ -121,13 +121,14 @@ def plan(ctx: click.Context, /, *, file: str, output: str, **where: Any) -> None
     from autoscale.cli.explain_page import plan_page
     from autoscale.cli.explain_plans import about_plan
     from autoscale.cli.planfile import configuration, load
+    from autoscale.cli.streams import progress
     from autoscale.errors import BadInput
 
     saved = load(file)
     if saved.offline and not where["files"]:
         raise BadInput("the plan was made from manifests, which are needed again", where=file, expected="-f FILE")
     case, settings, _ = _case(ctx, {**where, "config": where["config"] or configuration(saved)})
-    story = about_plan(case, settings, saved)
+    story = about_plan(case, settings, saved, progress)
     _print(output, "PlanExplanation", story, lambda page: plan_page(page, story))
 
 

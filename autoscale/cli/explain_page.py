@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     )
     from autoscale.model.workload import Reason
 
-_CENT = 10_000  # micro-US$
 _TENANTS = 6
 _LINES = 4  # exclusions shown; the rest is summed up
 _FATES = {
@@ -88,9 +87,10 @@ def plan_page(page: Page, story: PlanStory) -> None:
         page.section("what follows is of a plan made now")
         for text in story.moved:
             page.item("!", "yellow", text)
-    page.section("what binds" if story.weights else "nothing binds: no limit costs anything")
-    for weight in story.weights:
-        page.item("=", "cyan", words.weight(weight))
+    weights = [text for each in story.weights if (text := words.weight(each))]
+    page.section("what binds" if weights else "nothing binds: no limit costs anything")
+    for text in weights:
+        page.item("=", "cyan", text)
     if story.alternatives:
         page.section("what was next, each planned through")
     for each in story.alternatives:
@@ -100,7 +100,7 @@ def plan_page(page: Page, story: PlanStory) -> None:
 def _instead(each: Alternative) -> str:
     """What would be bought in its place, and by how much that is dearer."""
     more = each.more_microusd_per_hour
-    difference = f"under {words.per_hour(_CENT)}" if abs(more) < _CENT else words.per_hour(abs(more))
+    difference = f"under {words.per_hour(words.CENT)}" if abs(more) < words.CENT else words.per_hour(abs(more))
     price = "the same price" if not more else f"{difference} {'more' if more > 0 else 'less'}"
     pending = f", {words.counted(each.pending, 'more pod')} pending" if each.pending else ""
     return f"{few(each.instead, 4) or 'nothing in its place'}, {price}{pending}"

@@ -9,7 +9,7 @@ from autoscale.decide.weigh import weigh
 from autoscale.model.explanation import PlanStory
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Callable, Iterator
 
     from autoscale.cli.planfile import SavedPlan
     from autoscale.config import Settings
@@ -19,11 +19,16 @@ if TYPE_CHECKING:
 _WEIGHTS, _ALTERNATIVES = 10, 10
 
 
-def about_plan(case: Case, settings: Settings, saved: SavedPlan) -> PlanStory:
-    """What binds and what was next. When the world has moved on, of the plan that would be made now, and said so."""
+def about_plan(case: Case, settings: Settings, saved: SavedPlan, progress: Callable[[str], None]) -> PlanStory:
+    """What binds and what was next. When the world has moved on, of the plan that would be made now, and said so.
+
+    `progress` is told what takes a while.
+    """
     now = case.plan()
     moved = tuple(_moved(settings, saved, now))
+    progress("planning without each limit that binds")
     weights = tuple(weight for weight, _ in zip(weigh(case, now), range(_WEIGHTS), strict=False))
+    progress("planning without each purchase")
     others = tuple(each for each, _ in zip(alternatives(case, now), range(_ALTERNATIVES), strict=False))
     return PlanStory(now.id, now.cost_microusd_per_hour, now.bound_microusd_per_hour, weights, others, moved)
 

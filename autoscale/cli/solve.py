@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import sys
 import time
 from typing import TYPE_CHECKING
 
 import click
 
 from autoscale.cli.options import Named, config_option, time_limit_option
+from autoscale.cli.streams import progress
 
 if TYPE_CHECKING:
     from autoscale.observe.problem_file import ProblemFile
@@ -40,7 +40,7 @@ def solve(
 
     started = time.monotonic()
     settings = wiring.settings(config)
-    _progress(f"reading {problem}")
+    progress(f"reading {problem}")
     file = load_problem(problem)
     if as_manifests:
         from autoscale.observe.problem_answer import manifests_yaml
@@ -49,7 +49,7 @@ def solve(
         return
     pods = sum(demand.count for demand in file.problem.demands)
     limit_s = settings.solver_time_limit_s if time_limit_s is None else time_limit_s
-    _progress(f"searching for {limit_s:g} s at most: {pods:,} pods, {len(file.problem.supplies):,} offerings")
+    progress(f"searching for {limit_s:g} s at most: {pods:,} pods, {len(file.problem.supplies):,} offerings")
     _write(_answer(file, wiring.solver(settings, time_limit_s=limit_s, strict=True), started), output)
 
 
@@ -60,17 +60,11 @@ def _answer(file: ProblemFile, solver: Solver, started: float) -> str:
 
     solution = solver(file.problem)
     answer = write_answer(file, solution, seconds=round(time.monotonic() - started, 3))
-    _progress(
+    progress(
         f"{len(answer['nodes']):,} nodes, $ {answer['cost']:,.3f}/h, proven: nothing under $ {answer['bound']:,.3f}/h, "
         f"gap {answer['gap'] * 100:.2f} %, {len(answer['pending']):,} pods pending"
     )
     return msgspec.json.encode(answer).decode() + "\n"
-
-
-def _progress(text: str) -> None:
-    """What is going on, for a person who watches."""
-    if sys.stderr.isatty():
-        click.echo(f"autoscale: {text}", err=True)
 
 
 def _write(text: str, output: str | None) -> None:

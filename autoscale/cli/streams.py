@@ -51,6 +51,12 @@ def complain(text: str) -> None:
         silence(sys.stderr)
 
 
+def progress(text: str) -> None:
+    """What is going on, for a person who watches."""
+    if sys.stderr.isatty():
+        click.echo(f"autoscale: {text}", err=True)
+
+
 def plain(text: str) -> str:
     """Text from files as it may be shown: what would move a cursor or end a line is written out."""
     return text if text.isprintable() else "".join(c if c.isprintable() else repr(c)[1:-1] for c in text)

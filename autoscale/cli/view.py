@@ -183,7 +183,7 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
             note.source if note.source != "autoscale" else "note",
             note.text + (f" -> {note.hint}" if note.hint else ""),
         )
-    yield from (("binds", words.weight(each)) for each in saved.weights)
+    yield from (("binds", text) for each in saved.weights if (text := words.weight(each)))
     under_way = Counter(type(action) for action in plan.actions)
     done = [
         f"{words.counted(under_way[kind], noun)} {verb}"

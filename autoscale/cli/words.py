@@ -10,6 +10,7 @@ from autoscale.model.units import HOURS_PER_MONTH, MICRO
 
 NO_KERNEL = f"{WITHOUT_KERNEL}: plans may be dearer and proofs weaker -> install a C compiler, then make clean install"
 
+CENT = 10_000  # micro-US$; less is not worth a person's time
 _ORDINARY = ("cpu", "memory", "ephemeral-storage", "pods")  # every node has these; the rest are devices
 
 if TYPE_CHECKING:
@@ -50,18 +51,18 @@ def costs(cost: int, bound: int) -> str:
 
 
 def weight(limit: Weight) -> str:
-    """`limits: 8 nodes at most; costs $ 12.00/h, 1 more node would save $ 3.10/h`."""
+    """`limits: 8 nodes at most; costs $ 12.00/h, 1 more node would save $ 3.10/h`; empty when it is less than a cent."""
     source = "" if limit.source == "limit" else f"{limit.source}: "
-    said = [_costs(limit.costs_microusd_per_hour, limit.runs), _saves(limit)]
-    return f"{source}{limit.text.partition(', ')[0]}; {', '.join(filter(None, said))}"
+    said = list(filter(None, (_costs(limit.costs_microusd_per_hour, limit.runs), _saves(limit))))
+    return f"{source}{limit.text.partition(', ')[0]}; {', '.join(said)}" if said else ""
 
 
 def _costs(costs: int, runs: int) -> str:
     """What a limit costs: pods that stay pending for it, and money."""
     if runs > 0:
-        more = f", whose nodes would be {per_hour(-costs)}" if costs < 0 else ""
+        more = f", whose nodes would cost {per_hour(-costs)}" if costs < 0 else ""
         return f"keeps {counted(runs, 'pod')} pending{more}"
-    return f"costs {per_hour(costs)}" if costs > 0 else ""
+    return f"costs {per_hour(costs)}" if costs >= CENT else ""
 
 
 def _saves(limit: Weight) -> str:
@@ -70,7 +71,7 @@ def _saves(limit: Weight) -> str:
     if runs > 0:
         price = f" for {per_hour(-saves)}" if saves < 0 else f" and save {per_hour(saves)}" if saves > 0 else ""
         return f"{limit.one_more} would let {counted(runs, 'more pod')} run{price}"
-    return f"{limit.one_more} would save {per_hour(saves)}" if saves > 0 else ""
+    return f"{limit.one_more} would save {per_hour(saves)}" if saves >= CENT else ""
 
 
 def percent(used: int, whole: int) -> str:

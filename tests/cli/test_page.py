@@ -101,7 +101,7 @@ def test_all_of_it() -> None:
         "  limits     full\n"
         "  aws        slow\n"
         "  binds      limits: 3 nodes at most; costs $ 5.00/h, 1 more node would save $ 2.00/h\n"
-        "  binds      at most 1 nodes of group g1; keeps 1 pod pending, whose nodes would be $ 1.00/h, 1 more node would let 1\n"
+        "  binds      at most 1 nodes of group g1; keeps 1 pod pending, whose nodes would cost $ 1.00/h, 1 more node would let 1\n"
         "             more pod run for $ 1.00/h\n"
         "  under way  1 node assigned to pods, 1 node held for its pods, 1 node released, 1 claim taken back\n"
         "\n"

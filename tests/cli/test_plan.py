@@ -73,7 +73,7 @@ def test_a_policy_shows(run: Run, tmp_path: Path) -> None:
     assert (said.returncode, said.stderr) == (0, "")
     assert "8 nvidia.com/gpu at most in all groups, 0 there already: 8 more" in said.stdout
     assert (
-        "  binds   limits: 8 nvidia.com/gpu at most in all groups; keeps 2 pods pending, whose nodes would be"
+        "  binds   limits: 8 nvidia.com/gpu at most in all groups; keeps 2 pods pending, whose nodes would cost"
         in said.stdout
     )
     (weight,) = json.loads(run("plan", "-f", PODS, "--config", "a.yaml", "-o", "json").stdout)["weights"]

@@ -38,7 +38,7 @@ def weights(world: Snapshot, *policies: Policy) -> list[Weight]:
         (
             [Limits(resources={GPU: 24})],  # six pods of eight run
             Weight(f"limits/{GPU}", "limits", f"24 {GPU} at most in all groups, 0 there already: 24 more", f"4 more {GPU}", -4 * USD, 1, -8 * USD, 2),
-            f"limits: 24 {GPU} at most in all groups; keeps 2 pods pending, whose nodes would be $ 8.00/h, 4 more {GPU} would let 1 more pod run for $ 4.00/h",
+            f"limits: 24 {GPU} at most in all groups; keeps 2 pods pending, whose nodes would cost $ 8.00/h, 4 more {GPU} would let 1 more pod run for $ 4.00/h",
         ),
         (
             [Limits(resources={"memory": 6 * 768 * GI})],  # as above, in bytes
@@ -48,7 +48,7 @@ def weights(world: Snapshot, *policies: Policy) -> list[Weight]:
         (
             [Budget(hard_microusd_per_hour=30 * USD)],
             Weight("budget/hard", "budget", "$ 30.00/h at most for the fleet, $ 0.00/h runs already: $ 30.00/h more", "", 0, 0, -4 * USD, 1),
-            "budget: $ 30.00/h at most for the fleet; keeps 1 pod pending, whose nodes would be $ 4.00/h",
+            "budget: $ 30.00/h at most for the fleet; keeps 1 pod pending, whose nodes would cost $ 4.00/h",
         ),
         ([Limits(nodes=8)], None, ""),
     ],
@@ -85,6 +85,6 @@ def test_penalties_are_nobodys_money() -> None:
     world = snapshot(pods=pods("a", 5, shape(gpus=8)), groups=(group("big", gpus=8, usd=10, max_nodes=3),))
     (found,) = weights(world)
     assert said(found) == (
-        "at most 3 nodes of group big; keeps 2 pods pending, whose nodes would be $ 20.00/h, "
+        "at most 3 nodes of group big; keeps 2 pods pending, whose nodes would cost $ 20.00/h, "
         "1 more node would let 1 more pod run for $ 10.00/h"
     )
