@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autoscale.decide.explain_pod import place_of
 from autoscale.decide.scale_down import KEEP
 from autoscale.decide.what_if import pending
+from autoscale.demand.classes import classes
 from autoscale.model.explanation import Move, NodeStory, Tenant
 from autoscale.model.plan import ClaimPods, RemoveNode, Resize
 from autoscale.model.resources import Resources
@@ -75,10 +76,14 @@ def _tenants(pods: Sequence[Pod]) -> tuple[Tenant, ...]:
     """Who works on it, by owner, the largest first."""
     by_owner: dict[str, list[Pod]] = {}
     for pod in pods:
-        owner = f"{pod.namespace}/{pod.owner.partition('/')[2]}" if pod.owner else pod.ref
+        owner = f"{pod.namespace}/{pod.owner}" if pod.owner else pod.ref
         by_owner.setdefault(owner, []).append(pod)
     found = [
-        Tenant(owner, len(there), sum((pod.shape.requests for pod in there), Resources()).amounts)
+        Tenant(
+            classes(there[:1])[0].key if there[0].owner else owner,
+            len(there),
+            sum((pod.shape.requests for pod in there), Resources()).amounts,
+        )
         for owner, there in by_owner.items()
     ]
     return tuple(sorted(found, key=lambda tenant: (-tenant.pods, tenant.name)))

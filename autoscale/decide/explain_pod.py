@@ -30,7 +30,7 @@ SOURCE = "explain"
 
 
 class _Asked(NamedTuple):
-    """What is explained, and where everything stands."""
+    """What is explained, and where everything stands. What the pod's volumes ask for is worked into it."""
 
     case: Case
     fleet: Fleet
@@ -51,9 +51,8 @@ def explain_pod(case: Case, pod: Pod, *, alike: int = 1) -> PodStory:
         return _story(pod, alike, Fate.IGNORED, (Reason(Code.NOT_OURS, text, SOURCE),))
     plan = case.plan()
     left = next((unmet for unmet in plan.unmet if pod.ref in unmet.pods), None)
-    if left is None:
-        return _will_run(_Asked(case, fleet, standing, pod, alike), plan)
-    return _stays(_Asked(case, fleet, standing, pod, alike), left)
+    asked = _Asked(case, fleet, standing, next(p for p in fleet.snapshot.cluster.pods if p.uid == pod.uid), alike)
+    return _will_run(asked, plan) if left is None else _stays(asked, left, pod)
 
 
 def _story(pod: Pod, alike: int, fate: Fate, because: tuple[Reason, ...], place: Place | None = None) -> PodStory:
@@ -149,8 +148,11 @@ def _beside(plan: Plan, group: str, pod: Pod, pods: Sequence[Pod]) -> tuple[str,
     return ()
 
 
-def _stays(asked: _Asked, left: Unmet) -> PodStory:
-    """A pod that stays: groups and nodes that do not take it, what holds back those that would, what would help."""
+def _stays(asked: _Asked, left: Unmet, as_written: Pod) -> PodStory:
+    """A pod that stays: groups and nodes that do not take it, what holds back those that would, what would help.
+
+    Only what is written in the pod can be changed, not what follows from its volumes.
+    """
     case, fleet, standing, pod, alike = asked
     (own,) = classes([pod])
     takers = [state for state in standing.groups.values() if takes(fleet, state, own)]
@@ -166,7 +168,7 @@ def _stays(asked: _Asked, left: Unmet) -> PodStory:
         takers=tuple(sorted(state.group.name for state in takers)),
         excluded=_excluded(fleet, standing, pod.shape),
         on_nodes=_on_nodes(fleet, pod.shape),
-        remedies=remedies(case, pod, candidates(fleet, by_price), full),
+        remedies=remedies(case, as_written, candidates(fleet, by_price), full),
     )
 
 

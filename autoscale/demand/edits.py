@@ -31,6 +31,7 @@ _CALLED = {
     "anti_affinity": "required pod anti-affinity",
     "spread": "topology spread constraints",
     "ports": "host ports",
+    "claims": "volume claims",
 }
 _EASY, _SLIP, _HARD = 0, 1, 3  # a toleration; a smaller request or a word misspelt; another kind of node
 _NEAR = 0.6

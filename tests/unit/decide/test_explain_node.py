@@ -23,7 +23,14 @@ def story(world: Snapshot, name: str, settings: DecideSettings | None = None) ->
 def test_who_is_on_it_and_where_else_they_would_be() -> None:
     """Owners with the most pods first, DaemonSets apart, and the move as numbers."""
     there = (
-        *pods("web", 2, shape(gpus=1), owner="ReplicaSet/web", node_name="g8-0"),
+        *pods(
+            "web",
+            2,
+            shape(gpus=1),
+            owner="ReplicaSet/web-7d4",
+            labels={"pod-template-hash": "7d4"},
+            node_name="g8-0",
+        ),
         pod("train", shape(gpus=4), owner="Job/train", node_name="g8-0"),
         pod("agent", shape(gpus=0, cpu=1, memory_gi=1), owner="DaemonSet/agent", node_name="g8-0"),
     )

@@ -8,7 +8,8 @@ from autoscale.model.explanation import Fate, Place, PodStory, Remedy
 from autoscale.model.rules import PodRules, PodTerm, Requirement
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import Snapshot
-from autoscale.model.workload import Code
+from autoscale.model.storage import Storage, Volume, VolumeClaim
+from autoscale.model.workload import ClaimUse, Code
 from autoscale.solve import solve
 from tests.builders import GPU, USD, group, node, pod, shape, snapshot
 
@@ -50,6 +51,32 @@ def test_a_rule_that_is_not_planned_yet() -> None:
     assert found.remedies == (
         Remedy(("without persistent volume claim, which is not planned yet",), "g8", "type-g8", 10 * USD),
     )
+
+
+def test_a_volume_in_another_zone() -> None:
+    """The volume's zone excludes the group; nobody is told to change an affinity that is not written in the pod."""
+    there = Volume("disk", zones=((ZONE, ("z9",)),))
+    found = story(
+        claiming(Storage({"default/data": VolumeClaim("default", "data", "disk", bound=True)}, {"disk": there})), "a"
+    )
+    assert [(each.code, each.names) for each in found.excluded] == [(Code.NODE_AFFINITY, ("g8",))]
+    assert found.remedies == (Remedy(("without its volume claims",), "g8", "type-g8", 10 * USD),)
+
+
+def test_a_volume_claim_that_does_not_exist() -> None:
+    """No node would help, which is said before anything else."""
+    found = story(claiming(Storage()), "a")
+    assert [(reason.code, reason.text) for reason in found.because] == [
+        (Code.VOLUME, "its volume claim data does not exist")
+    ]
+    assert found.remedies == (Remedy(("without its volume claims",), "g8", "type-g8", 10 * USD),)
+
+
+def claiming(storage: Storage) -> Snapshot:
+    """A pod with a claim, and a group in one zone."""
+    of = replace(shape(), claims=(ClaimUse("data"),))
+    world = snapshot(pods=(pod("a", of),), groups=(group("g8", usd=10, labels={ZONE: "z1"}),))
+    return replace(world, cluster=replace(world.cluster, storage=storage))
 
 
 def test_a_running_pods_share() -> None:
