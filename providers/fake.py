@@ -156,6 +156,11 @@ class FakeProvider:
         self._fill(group.id)
         self._remember()
 
+    def drop(self, group: str) -> None:
+        """Take a group out, with all that is in it."""
+        self._groups.pop(group, None)
+        self._remember()
+
     def group(self, group: str) -> NodeGroup:
         """The group as it is now, whatever the lag."""
         return self._as_booted(self._find(group))

@@ -16,7 +16,7 @@ from typing import Any, Self
 
 from google.cloud import compute_v1 as compute
 
-from .wire import Rule, answer
+from .wire import Rule, answer, take
 
 PROJECT = "demo-project"
 _BASE = f"/compute/v1/projects/{PROJECT}"
@@ -156,6 +156,11 @@ class Gce:
             self._create(found, [f"{name}-{n:04}" for n in range(nodes)])
             return found
 
+    def resize_by_hand(self, place: str, name: str, size: int) -> None:
+        """As the console does it."""
+        with self._lock:
+            self._resize(self.groups[place, name], size)
+
     def restock(self, zone: str) -> None:
         """The zone has machines again, and groups get those that they wait for."""
         with self._lock:
@@ -199,11 +204,7 @@ class Gce:
     def _take(self, action: str) -> Rule | None:
         with self._lock:
             self.actions.append(action)
-            for rule in self.rules:
-                if rule.action == action and rule.times > 0:
-                    rule.times -= 1
-                    return rule
-        return None
+            return take(self.rules, action)
 
     # ---- the server
 

@@ -11,7 +11,7 @@ from typing import Self
 
 import urllib3
 
-from .wire import Rule, answer
+from .wire import Rule, answer, take
 
 _PATH = re.compile(
     r"/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+(?=/))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/?]+))?(?:/(?P<sub>[a-z]+))?"
@@ -58,14 +58,14 @@ class KubeWire:
         self._server.server_close()
         self._pool.clear()
 
-    def kubeconfig(self, folder: Path) -> Path:
-        """A kubeconfig of the proxy, without credentials: the proxy signs in."""
+    def kubeconfig(self, folder: Path, *, token: str) -> Path:
+        """A kubeconfig of the proxy. Its token opens nothing: the proxy signs in itself."""
         path = folder / "wire.kubeconfig"
         config = {
             "apiVersion": "v1",
             "kind": "Config",
             "clusters": [{"name": "wire", "cluster": {"server": self.url}}],
-            "users": [{"name": "wire", "user": {}}],
+            "users": [{"name": "wire", "user": {"token": token}}],
             "contexts": [{"name": "wire", "context": {"cluster": "wire", "user": "wire"}}],
             "current-context": "wire",
         }
@@ -98,11 +98,7 @@ class KubeWire:
     def _take(self, action: str) -> Rule | None:
         with self._lock:
             self.actions.append(action)
-            for rule in self.rules:
-                if rule.action == action and rule.times > 0:
-                    rule.times -= 1
-                    return rule
-        return None
+            return take(self.rules, action)
 
 
 def _action(method: str, path: str) -> str:

@@ -13,7 +13,7 @@ from autoscale.model.supply import CapacityType, FaultKind, NodeGroup, Offering
 from autoscale.model.workload import Taint
 from providers.aws.catalog import instance_type
 
-from .clouds import TAG, AwsCloud, aws_provider
+from .cloud_aws import TAG, AwsCloud, aws_provider
 from .wire import Rule
 
 POLICY = Path(__file__).parents[2] / "deploy" / "aws" / "iam-policy.json"

@@ -12,7 +12,7 @@ from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup, Offering
 from autoscale.model.workload import Taint
 
-from .clouds import GCE_ZONE, GceCloud, gcp_provider
+from .cloud_gce import GCE_ZONE, GceCloud, gcp_provider
 from .gce import PROJECT, permission
 from .wire import Rule
 
@@ -229,19 +229,6 @@ def test_an_operation_that_failed_is_a_refusal(gce: GceCloud, code: str, kind: F
     assert (fault.kind, fault.code, fault.message) == (kind, code, "compute.instanceGroupManagers.update: no")
     gce.provider.resize(group, target_nodes=2, request_id="plan-1")
     assert gce.truth(group)[0] == 2
-
-
-def test_an_order_whose_answer_was_lost_is_continued_under_the_same_names(gce: GceCloud) -> None:
-    """Even by another plan, and even when the group still shows its old size."""
-    group = gce.create("gpu", nodes=1)
-    gce.gce.frozen = {}
-    gce.lose("resize")
-    with pytest.raises(ProviderError):
-        gce.provider.resize(group, target_nodes=3, request_id="plan-1")
-    gce.mend()
-    gce.provider.resize(group, target_nodes=3, request_id="plan-2")
-    gce.provider.resize(group, target_nodes=3, request_id="plan-3")
-    assert gce.truth(group)[0] == 3
 
 
 def test_a_new_process_waits_for_what_the_last_one_asked_for(gce: GceCloud) -> None:

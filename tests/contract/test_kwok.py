@@ -7,7 +7,7 @@ from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType, NodeGroup, Offering
 from autoscale.model.workload import Taint
 
-from .clouds import KwokCloud
+from .cloud_kubernetes import KwokCloud
 from .conftest import ON_API_SERVER, rights
 from .wire import Rule
 

@@ -1,11 +1,16 @@
 """The contract: what `autoscale.ports.Provider` promises, whatever the cloud."""
 
+import contextlib
+import logging
+import traceback
+from functools import partial
+
 import pytest
 
 from autoscale.errors import ProviderError
 from autoscale.model.supply import FaultKind
 
-from .clouds import FAULTS, Cloud
+from .clouds import FAULTS, Cloud, Short
 
 
 def refused(error: pytest.ExceptionInfo[ProviderError]) -> tuple[FaultKind, str]:
@@ -180,3 +185,167 @@ def test_a_lost_answer_to_a_removal_removes_once(cloud: Cloud) -> None:
     cloud.provider.remove(group, [first], request_id="plan-1")
     target, left = cloud.truth(group)
     assert (target, len(left), first in left) == (2, 2, False)
+
+
+def test_old_news_buy_nothing_twice(cloud: Cloud) -> None:
+    """The group still shows its old size, and the next plan asks for the same target."""
+    group = cloud.create("gpu", nodes=1)
+    cloud.freeze()
+    cloud.provider.observe()
+    for plan in ("plan-1", "plan-2"):
+        cloud.provider.resize(group, target_nodes=3, request_id=plan)
+        cloud.provider.observe()
+    target, ids = cloud.truth(group)
+    assert (target, len(ids)) == (3, 3)
+
+
+def test_old_news_and_a_lost_answer_together_buy_nothing_twice(cloud: Cloud) -> None:
+    """Nobody knows whether the call was heard, and the group does not tell."""
+    group = cloud.create("gpu", nodes=1)
+    cloud.freeze()
+    cloud.provider.observe()
+    provider = cloud.provider
+    cloud.lose("resize")
+    with pytest.raises(ProviderError):
+        provider.resize(group, target_nodes=3, request_id="plan-1")
+    cloud.mend()
+    provider.resize(group, target_nodes=3, request_id="plan-2")
+    target, ids = cloud.truth(group)
+    assert (target, len(ids)) == (3, 3)
+
+
+def test_old_news_remove_nothing_twice(cloud: Cloud) -> None:
+    """The instance still shows among the living, and the next plan removes it again."""
+    group = cloud.create("gpu", nodes=3)
+    first = cloud.truth(group)[1][0]
+    provider = cloud.provider
+    cloud.freeze()
+    for plan in ("plan-1", "plan-2"):
+        provider.remove(group, [first], request_id=plan)
+        provider.observe()
+    target, left = cloud.truth(group)
+    assert (target, len(left), first in left) == (2, 2, False)
+
+
+def test_what_a_failure_left_of_a_removal_is_done_by_the_next(cloud: Cloud) -> None:
+    """The first of three went, or all, or none; in the end those three are gone and no other."""
+    group = cloud.create("gpu", nodes=5)
+    ids = cloud.truth(group)[1]
+    cloud.fail("remove", "broken", after=1)
+    try:
+        cloud.provider.remove(group, ids[:3], request_id="plan-1")
+    except ProviderError as error:
+        assert error.fault.group == group  # noqa: PT017 - where one call does it all nothing fails
+    cloud.mend()
+    cloud.provider.remove(group, ids[:3], request_id="plan-2")
+    target, left = cloud.truth(group)
+    assert (target, sorted(left)) == (2, sorted(ids[3:]))
+
+
+def test_a_target_that_a_person_has_passed_ends_no_instance(cloud: Cloud) -> None:
+    """Between our look and our call somebody scaled up: what is there stays, and is shown."""
+    group = cloud.create("gpu", nodes=1)
+    cloud.provider.observe()
+    cloud.set_by_hand(group, 4)
+    with pytest.raises(ProviderError) as error:
+        cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
+    target, ids = cloud.truth(group)
+    assert (error.value.fault.code, target, len(ids)) == ("WouldTerminate", 4, 4)
+    (seen,) = cloud.provider.observe().groups
+    assert (seen.target_nodes, len(seen.instances)) == (4, 4)
+
+
+def test_a_target_that_a_person_has_set_already_buys_nothing(cloud: Cloud) -> None:
+    """Targets are absolute, whoever sets them."""
+    group = cloud.create("gpu", nodes=1)
+    cloud.provider.observe()
+    cloud.set_by_hand(group, 3)
+    cloud.provider.resize(group, target_nodes=3, request_id="plan-1")
+    target, ids = cloud.truth(group)
+    assert (target, len(ids)) == (3, 3)
+
+
+def test_a_group_that_is_deleted_under_us_is_not_found_and_the_others_work_on(cloud: Cloud) -> None:
+    """It is gone from the view too."""
+    gone, left = cloud.create("gone", nodes=2), cloud.create("left", nodes=1)
+    ids = cloud.truth(gone)[1]
+    provider = cloud.provider
+    provider.observe()
+    cloud.delete_by_hand(gone)
+    provider = cloud.provider
+    with pytest.raises(ProviderError) as error:
+        provider.resize(gone, target_nodes=3, request_id="plan-1")
+    assert refused(error) == (FaultKind.NOT_FOUND, gone)
+    with pytest.raises(ProviderError) as error:
+        provider.remove(gone, ids[:1], request_id="plan-1")
+    assert refused(error) == (FaultKind.NOT_FOUND, gone)
+    provider.resize(left, target_nodes=2, request_id="plan-1")
+    view = provider.observe()
+    assert ([group.id for group in view.groups], view.skipped, view.faults) == ([left], (), ())
+
+
+def test_a_thousand_groups_are_read_in_few_calls(cloud: Cloud) -> None:
+    """At most twelve for each hundred groups, also when it is the first look."""
+    ids = [cloud.create(f"gpu-{n:04}") for n in range(1000)]
+    cloud.calls()
+    view = cloud.provider.observe()
+    assert [group.id for group in view.groups] == ids
+    assert cloud.calls() <= 120
+
+
+@pytest.mark.parametrize("there", [0, 2], ids=["before the first", "after some have come"])
+def test_a_stock_out_is_told_and_can_be_taken_back(short: Short, there: int) -> None:
+    """The target is what was asked for, the fault says what is missing, and taking it back ends no machine."""
+    group = short.create("gpu", nodes=there)
+    ids = short.truth(group)[1]
+    short.starve(group)
+    short.provider.resize(group, target_nodes=there + 2, request_id="plan-1")
+    assert short.truth(group) == (there + 2, ids)
+    (seen,) = short.provider.observe().groups
+    assert (seen.target_nodes, sorted(each.id for each in seen.instances)) == (there + 2, sorted(ids))
+    assert [(each.kind, each.group, each.offering) for each in seen.faults] == [
+        (FaultKind.NO_CAPACITY, group, seen.offering.key)
+    ]
+    short.provider.resize(group, target_nodes=there, request_id="plan-2")
+    assert short.truth(group) == (there, ids)
+    assert short.provider.observe().groups[0].faults == ()
+
+
+def test_machines_that_come_after_all_are_there_and_no_fault_is_left(short: Short) -> None:
+    """The stock-out ends before anybody takes back what was asked for."""
+    group = short.create("gpu", nodes=1)
+    short.starve(group)
+    short.provider.resize(group, target_nodes=3, request_id="plan-1")
+    short.truth(group)
+    short.feed(group)
+    (seen,) = short.provider.observe().groups
+    assert (seen.target_nodes, len(seen.instances), seen.faults) == (3, 3, ())
+
+
+def test_no_secret_is_ever_shown(cloud: Cloud, caplog: pytest.LogCaptureFixture) -> None:
+    """Not in a view, an error, its causes or a log line of any level, whatever goes wrong."""
+    caplog.set_level(logging.DEBUG)
+    group = cloud.create("gpu", nodes=2)
+    ids = cloud.truth(group)[1]
+    provider, shown = cloud.provider, []
+    for fault in (*FAULTS, "silence", "nothing"):
+        for verb in ("observe", "resize", "remove") if fault != "nothing" else ("",):
+            if fault == "silence":
+                cloud.lose(verb)
+            elif verb:
+                cloud.fail(verb, fault)
+            shown.append(repr(provider.observe()))
+            for call in (
+                partial(provider.resize, group, target_nodes=3, request_id="plan-1"),
+                partial(provider.remove, group, ids[:1], request_id="plan-1"),
+            ):
+                try:
+                    call()
+                except ProviderError as error:
+                    shown.append(f"{error!r} {error.fault!r} {''.join(traceback.format_exception(error))}")
+            cloud.mend()
+    with contextlib.suppress(ProviderError):
+        provider.remove("nowhere", ids, request_id="plan-2")
+    assert len(shown) > 12
+    text = "\n".join((*shown, caplog.text))
+    assert not cloud.secret or cloud.secret not in text

@@ -22,14 +22,28 @@ class Rule:
     """What becomes of the next `times` requests of an action.
 
     `error` (status, code, message) answers in the server's place. `rewrite` changes the server's answer. `lost` lets the
-    server act, and then hangs up (0) or keeps silent for as many seconds.
+    server act, and then hangs up (0) or keeps silent for as many seconds. The first `after` requests pass untouched.
     """
 
     action: str
     times: int = 1
+    after: int = 0
     error: tuple[int, str, str] | None = None
     rewrite: Callable[[str], str] | None = None
     lost: float | None = None
+
+
+def take(rules: list[Rule], action: str) -> Rule | None:
+    """The rule for this request of the action, used up by one."""
+    for rule in rules:
+        if rule.action != action or not rule.times:
+            continue
+        if rule.after:
+            rule.after -= 1
+            continue
+        rule.times -= 1
+        return rule
+    return None
 
 
 class Wire:
@@ -37,6 +51,7 @@ class Wire:
 
     def __init__(self) -> None:
         self.rules: list[Rule] = []
+        self.frozen: dict[bytes, tuple[int, dict[str, str], bytes]] | None = None  # what was read once is read again
         self.actions: list[str] = []
         self._lock = threading.Lock()
         self._pool = urllib3.PoolManager(maxsize=16)
@@ -75,6 +90,7 @@ class Wire:
         self._pool.request("POST", f"{self.moto_url}/moto-api/reset")
         self.rules.clear()
         self.actions.clear()
+        self.frozen = None
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Pass one request on, or do to it what the first rule for its action says."""
@@ -87,6 +103,9 @@ class Wire:
             text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
             answer(handler, status, {"Content-Type": "text/xml"}, text.encode())
             return
+        if self.frozen is not None and body in self.frozen:
+            answer(handler, *self.frozen[body])
+            return
         headers = {key: value for key, value in handler.headers.items() if key.lower() not in _HOP}
         response = self._pool.request("POST", self.moto_url + handler.path, body=body, headers=headers, retries=False)
         data = response.data
@@ -98,16 +117,14 @@ class Wire:
         if rule and rule.rewrite:
             data = rule.rewrite(data.decode()).encode()
         kept = {key: value for key, value in response.headers.items() if key.lower() not in _HOP}
+        if self.frozen is not None and action.startswith("Describe"):
+            self.frozen[body] = (response.status, kept, data)
         answer(handler, response.status, kept, data)
 
     def _take(self, action: str, service: str) -> Rule | None:
         with self._lock:
             self.actions.append(f"{service}:{action}")
-            for rule in self.rules:
-                if rule.action == action and rule.times > 0:
-                    rule.times -= 1
-                    return rule
-        return None
+            return take(self.rules, action)
 
 
 def answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], data: bytes) -> None:

@@ -1,0 +1,141 @@
+"""The AWS provider on moto, behind a wire that can fail."""
+
+import time
+from collections.abc import Mapping, Sequence
+from functools import cache
+from typing import Any
+
+import boto3
+
+from autoscale.model.supply import Instance, InstanceState
+from providers.aws.provider import AwsProvider
+from providers.aws.settings import AwsSettings
+
+from .wire import Rule, Wire
+
+REGION = "us-east-1"
+TAG = "k8s.io/cluster-autoscaler"
+OWNED = {f"{TAG}/enabled": "true", f"{TAG}/demo": "owned"}
+SECRET = "planted/secret+key"
+
+_ANSWERS = {
+    "throttled": (400, "Throttling", "Rate exceeded"),
+    "out of stock": (
+        400,
+        "InsufficientInstanceCapacity",
+        "We currently do not have sufficient g4dn.xlarge capacity.",
+    ),
+    "broken": (500, "InternalFailure", "An internal error occurred."),
+    "denied": (403, "AccessDenied", "User is not authorized to perform this action."),
+    "over quota": (
+        400,
+        "VcpuLimitExceeded",
+        "You have requested more vCPU capacity than your current vCPU limit of 8.",
+    ),
+}
+_ACTIONS = {
+    "observe": "DescribeAutoScalingGroups",
+    "resize": "SetDesiredCapacity",
+    "remove": "TerminateInstanceInAutoScalingGroup",
+}
+
+
+class AwsCloud:
+    """The AWS provider on moto, behind the wire."""
+
+    def __init__(self, wire: Wire) -> None:
+        wire.reset()
+        self.wire = wire
+        self._autoscaling = client("autoscaling", wire.moto_url)
+        self._ec2 = client("ec2", wire.moto_url)
+        self.template("lt-main", "g4dn.xlarge")
+        self.aws = aws_provider(wire.url)
+        self.provider = self.aws
+        self.secret = SECRET
+
+    def template(self, name: str, instance_type: str, **more: Any) -> None:
+        """Create a launch template."""
+        data = {"ImageId": "ami-12c6146b", "InstanceType": instance_type, **more}
+        self._ec2.create_launch_template(LaunchTemplateName=name, LaunchTemplateData=data)
+
+    def create(
+        self,
+        name: str,
+        *,
+        nodes: int = 0,
+        low: int = 0,
+        high: int = 10,
+        tagged: bool = True,
+        tags: Mapping[str, str] | None = None,
+        **more: Any,
+    ) -> str:
+        """Create an auto scaling group on `lt-main` in one zone, unless `more` says otherwise."""
+        launch = {} if "MixedInstancesPolicy" in more else {"LaunchTemplate": {"LaunchTemplateName": "lt-main"}}
+        all_tags = (OWNED if tagged else {"team": "other"}) | dict(tags or {})
+        self._autoscaling.create_auto_scaling_group(
+            AutoScalingGroupName=name,
+            MinSize=low,
+            MaxSize=high,
+            DesiredCapacity=nodes,
+            Tags=[{"Key": key, "Value": value} for key, value in all_tags.items()],
+            **({"AvailabilityZones": ["us-east-1a"]} | launch | more),
+        )
+        return f"aws:{name}"
+
+    def truth(self, group: str) -> tuple[int, Sequence[str]]:
+        """Moto's own books."""
+        answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group.removeprefix("aws:")])
+        found = answer["AutoScalingGroups"][0]
+        alive = [each for each in found["Instances"] if not each["LifecycleState"].startswith("Terminat")]
+        return found["DesiredCapacity"], [each["InstanceId"] for each in alive]
+
+    def running(self, instance: str) -> Instance:
+        """Of `lt-main`, in the zone that groups are in."""
+        return Instance(instance, f"aws:///us-east-1a/{instance}", InstanceState.RUNNING, "us-east-1a", "g4dn.xlarge")
+
+    def fail(self, verb: str, fault: str, *, after: int = 0) -> None:
+        """The wire answers in Amazon's place."""
+        self.wire.rules.append(Rule(_ACTIONS[verb], times=100, after=after, error=_ANSWERS[fault]))
+
+    def lose(self, verb: str) -> None:
+        """The wire hangs up after the server has acted."""
+        self.wire.rules.append(Rule(_ACTIONS[verb], times=100, lost=0.0))
+
+    def mend(self) -> None:
+        """The wire is whole."""
+        self.wire.rules.clear()
+
+    def freeze(self) -> None:
+        """Amazon's reads lag by seconds now and then."""
+        self.wire.frozen = {}
+
+    def set_by_hand(self, group: str, nodes: int) -> None:
+        """In the console."""
+        name = group.removeprefix("aws:")
+        self._autoscaling.set_desired_capacity(AutoScalingGroupName=name, DesiredCapacity=nodes)
+
+    def delete_by_hand(self, group: str) -> None:
+        """In the console."""
+        name = group.removeprefix("aws:")
+        self._autoscaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+
+    def calls(self) -> int:
+        """Requests that came through the wire."""
+        made = len(self.wire.actions)
+        self.wire.actions.clear()
+        return made
+
+
+def aws_provider(url: str, *, cluster: str = "demo", read_timeout_s: float = 5.0) -> AwsProvider:
+    """The provider as a configuration would make it, on that address."""
+    settings = AwsSettings.parse({"region": REGION, "endpoint_url": url}, cluster=cluster)
+    return AwsProvider(settings, now_s=lambda: int(time.time()), read_timeout_s=read_timeout_s)
+
+
+@cache
+def client(service: str, url: str) -> Any:
+    """A boto3 client of a moto server; making one takes half a second, so tests share it."""
+    new_client: Any = boto3.client  # its stubs want the name of the service literally
+    return new_client(
+        service, endpoint_url=url, region_name=REGION, aws_access_key_id="test", aws_secret_access_key="test"
+    )
