@@ -237,3 +237,12 @@ def test_a_live_plan(run: Run, world: World) -> None:
         "  what was next, each planned through",
         "  - without l4: nothing in its place, $ 2.41/h less, 3 more pods pending",
     ]
+
+
+def test_the_documentation_shows_what_is_printed(run: Run) -> None:
+    """Every page in docs/explain.md that comes from files of this repository is what the program says."""
+    root = Path(__file__).parents[2]
+    text = (root / "docs" / "explain.md").read_text()
+    lora = run("explain", "pod", "tune/lora-0", "-f", str(root / "examples" / "pods.yaml")).stdout
+    for page in (lora, (GOLDEN / "explain-pod.txt").read_text(), (GOLDEN / "explain-plan.txt").read_text()):
+        assert "".join(f"    {line}\n" if line else "\n" for line in page.splitlines()) in text

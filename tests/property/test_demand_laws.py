@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from autoscale.demand.classes import classes
 from autoscale.demand.daemons import Daemons
+from autoscale.demand.edits import repairs
 from autoscale.demand.fit import admits, untolerated, why_not
 from autoscale.demand.misses import Candidate, nearest_misses
 from autoscale.demand.pending import waiting
@@ -100,6 +101,25 @@ def test_there_is_a_reason_exactly_when_it_does_not_fit(shape: PodShape, place: 
     assert (why == ()) is fits
     candidate = Candidate("g", place.labels, place.taints, room, place.node_name)
     assert (nearest_misses(shape, [candidate]) == ()) is fits
+
+
+@UNHURRIED
+@given(shapes, st.lists(st.tuples(places, vectors), max_size=4))
+def test_every_repair_lets_the_shape_onto_some_node(shape: PodShape, nodes: list[tuple[Place, Resources]]) -> None:
+    """Whatever is proposed works, for one candidate at least; and a shape that fits everywhere needs no repair."""
+    candidates = [Candidate(f"g{i}", p.labels, p.taints, room, p.node_name) for i, (p, room) in enumerate(nodes)]
+
+    def fits(of: PodShape) -> list[bool]:
+        return [admits(of, c.labels, c.taints, node_name=c.node_name) and of.requests.fits(c.room) for c in candidates]
+
+    found = repairs(shape, candidates)
+    for edits in found:
+        changed = shape
+        for edit in edits:
+            changed = edit.apply(changed)
+        assert any(fits(changed)), edits
+    if all(fits(shape)):
+        assert found == []
 
 
 @UNHURRIED
