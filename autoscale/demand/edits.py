@@ -113,34 +113,55 @@ def _selector(key: str, value: str, labels: Mapping[str, str], known: Known) -> 
 
 
 def _affinity(terms: Sequence[NodeSelectorTerm], labels: Mapping[str, str], known: Known) -> Edit:
-    """The term that fails in fewest expressions, with these widened to what the node has; else no affinity at all."""
-    failing = [(term, [e for e in term.expressions if not holds(e, labels.get(e.key))]) for term in terms]
-    ready = [(t, bad) for t, bad in failing if not t.fields and bad and all(_widens(e, labels) for e in bad)]
-    if not ready:
+    """The term that fails in fewest expressions, these widened to what the node has, or taken away; else no affinity."""
+    failing = [(t, [e for e in t.expressions if not holds(e, labels.get(e.key))]) for t in terms if not t.fields]
+    mendable = [(term, bad) for term, bad in failing if bad and _mended(term, bad, labels).expressions]
+    if not mendable:
         text = f"take the node affinity away, which wants {wanted(tuple(terms))}"
         return Edit(("affinity", ""), text, _HARD, lambda shape: replace(shape, node_affinity=None))
-    term, bad = min(ready, key=lambda pair: len(pair[1]))
-    have = {e.key: labels[e.key] for e in bad}
-    wider = NodeSelectorTerm(tuple(_with(e, have) if e in bad else e for e in term.expressions))
-    unknown = [v for e in bad for v in e.values if v not in known.values.get(e.key, ())]
-    near = all(difflib.get_close_matches(e.values[0], known.values[e.key], n=1, cutoff=_NEAR) == [have[e.key]]
-               for e in bad if e.values)  # fmt: skip
-    said = few(f"{key}={value}" for key, value in sorted(have.items()))
-    text = f"let the node affinity take {said}" + (f": {few(unknown)} does not exist" if unknown else "")
+    term, bad = min(mendable, key=lambda pair: len(pair[1]))
+    mended = _mended(term, bad, labels)
     return Edit(
         ("affinity", ""),
-        text,
-        _SLIP if unknown and near else _HARD,
-        lambda shape: replace(shape, node_affinity=tuple(wider if t == term else t for t in terms)),
+        _affinity_text(bad, labels, known),
+        sum(_SLIP if _misspelt(e, labels, known) else _HARD for e in bad),
+        lambda shape: replace(shape, node_affinity=tuple(mended if t == term else t for t in terms)),
     )
 
 
-def _widens(expression: Requirement, labels: Mapping[str, str]) -> bool:
-    return expression.operator == "In" and expression.key in labels
+def _mended(term: NodeSelectorTerm, bad: Sequence[Requirement], labels: Mapping[str, str]) -> NodeSelectorTerm:
+    kept = [e if e not in bad else _wider(e, labels) for e in term.expressions]
+    return NodeSelectorTerm(tuple(e for e in kept if e is not None))
 
 
-def _with(expression: Requirement, have: Mapping[str, str]) -> Requirement:
-    return replace(expression, values=tuple(sorted({*expression.values, have[expression.key]})))
+def _wider(expression: Requirement, labels: Mapping[str, str]) -> Requirement | None:
+    """Let the node's value in as well; None when no value would do."""
+    have = labels.get(expression.key)
+    if expression.operator != "In" or have is None:
+        return None
+    wider = replace(expression, values=tuple(sorted({*expression.values, have})))
+    return wider if holds(wider, have) else None
+
+
+def _misspelt(expression: Requirement, labels: Mapping[str, str], known: Known) -> bool:
+    """Whether it wants one value that nobody has, and the node has the nearest there is."""
+    there = known.values.get(expression.key, [])
+    if expression.operator != "In" or len(expression.values) != 1 or expression.values[0] in there:
+        return False
+    return difflib.get_close_matches(expression.values[0], there, n=1, cutoff=_NEAR) == [labels.get(expression.key)]
+
+
+def _affinity_text(bad: Sequence[Requirement], labels: Mapping[str, str], known: Known) -> str:
+    widened = [e for e in bad if _wider(e, labels) is not None]
+    dropped = [e for e in bad if _wider(e, labels) is None]
+    parts = []
+    if widened:
+        unknown = [v for e in widened for v in e.values if v not in known.values.get(e.key, ())]
+        said = few(f"{e.key}={labels[e.key]}" for e in widened)
+        parts.append(f"let the node affinity take {said}" + (f": {few(unknown)} does not exist" if unknown else ""))
+    if dropped:
+        parts.append(f"take {few(wanted((NodeSelectorTerm((e,)),)) for e in dropped)} off the node affinity")
+    return "; ".join(parts)
 
 
 def _tolerate(taint: Taint) -> Edit:
@@ -178,7 +199,9 @@ def _renamed(name: str, asked: int, room: Resources) -> Edit | None:
         amounts = {n: a for n, a in shape.requests.amounts.items() if n != name}
         return replace(shape, requests=Resources({**amounts, close[0]: amounts.get(close[0], 0) + asked}))
 
-    return Edit(("request", name), f"ask for {close[0]} instead of {name}, which these nodes lack", _SLIP, change)
+    same_vendor = name.partition("/")[0] == close[0].partition("/")[0]
+    text = f"ask for {close[0]} instead of {name}, which these nodes lack"
+    return Edit(("request", name), text, _SLIP if same_vendor else _HARD, change)
 
 
 def _others(shape: PodShape) -> Iterator[Edit]:

@@ -72,6 +72,27 @@ def wants(*values: str, operator: str = "In", key: str = PRODUCT) -> tuple[NodeS
             [("take the node affinity away, which wants rack > 7",)],
         ),
         (
+            shape(
+                node_affinity=(
+                    NodeSelectorTerm((Requirement("rack", "Exists"), Requirement(PRODUCT, "In", (L4, A100)))),
+                )
+            ),
+            [candidate("a")],
+            [("take rack present off the node affinity",)],
+        ),
+        (
+            shape(
+                node_affinity=(
+                    NodeSelectorTerm((Requirement("rack", "Gt", ("7",)), Requirement(PRODUCT, "In", (L4,)))),
+                )
+            ),
+            [candidate("a"), candidate("l", 1, L4)],
+            [
+                ("take rack > 7 off the node affinity",),
+                (f"let the node affinity take {PRODUCT}={A100}; take rack > 7 off the node affinity",),
+            ],
+        ),
+        (
             PodShape(Resources({"nvidia.com/gpus": 1})),
             [candidate("a")],
             [("ask for nvidia.com/gpu instead of nvidia.com/gpus, which these nodes lack",)],
