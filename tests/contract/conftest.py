@@ -1,4 +1,4 @@
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
@@ -11,6 +11,7 @@ from .capi import Capi, install
 from .cloud_aws import SECRET, AwsCloud, client
 from .cloud_gce import GceCloud
 from .cloud_kubernetes import CapiCloud, KwokCloud
+from .cloud_racks import RacksCloud
 from .clouds import Cloud, FakeCloud, Short
 from .gce import Gce
 from .kubewire import KubeWire
@@ -102,13 +103,14 @@ def kwok(api_server: ControlPlane, kube_wires: dict[str, KubeWire], tmp_path: Pa
 ON_API_SERVER = (pytest.mark.cluster, pytest.mark.xdist_group("cluster"))
 
 
-CLOUDS = ["fake", "aws", "gce", *(pytest.param(each, marks=ON_API_SERVER) for each in ("capi", "kwok"))]
+CLOUDS = ["fake", "racks", "aws", "gce", *(pytest.param(each, marks=ON_API_SERVER) for each in ("capi", "kwok"))]
 
 
 @pytest.fixture(params=CLOUDS)
 def cloud(request: pytest.FixtureRequest) -> Cloud:
     """Each provider in turn, with no groups."""
-    return FakeCloud() if request.param == "fake" else request.getfixturevalue(request.param)
+    made: dict[str, Callable[[], Cloud]] = {"fake": FakeCloud, "racks": RacksCloud}
+    return made[request.param]() if request.param in made else request.getfixturevalue(request.param)
 
 
 @pytest.fixture(params=["fake", "gce", pytest.param("capi", marks=ON_API_SERVER)])
