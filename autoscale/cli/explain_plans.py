@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import islice
 from typing import TYPE_CHECKING
 
 from autoscale.decide.explain_plan import alternatives
@@ -27,9 +28,9 @@ def about_plan(case: Case, settings: Settings, saved: SavedPlan, progress: Calla
     now = case.plan()
     moved = tuple(_moved(settings, saved, now))
     progress("planning without each limit that binds")
-    weights = tuple(weight for weight, _ in zip(weigh(case, now), range(_WEIGHTS), strict=False))
+    weights = tuple(islice((weight for weight in weigh(case, now) if weight.matters), _WEIGHTS))
     progress("planning without each purchase")
-    others = tuple(each for each, _ in zip(alternatives(case, now), range(_ALTERNATIVES), strict=False))
+    others = tuple(islice(alternatives(case, now), _ALTERNATIVES))
     return PlanStory(now.id, now.cost_microusd_per_hour, now.bound_microusd_per_hour, weights, others, moved)
 
 

@@ -112,7 +112,7 @@ def weights(case: Case, plan: Plan, *, within_s: float) -> tuple[Weight, ...]:
     until = time.monotonic() + within_s
     found: list[Weight] = []
     for weight in weigh(case, plan):
-        found.append(weight)
+        found += [weight] if weight.matters else []
         if len(found) == _WEIGHTS or time.monotonic() > until:
             break
     return tuple(found)

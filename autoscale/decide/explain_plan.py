@@ -4,9 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoscale.decide.what_if import pending
+from autoscale.decide.what_if import grown, pending
 from autoscale.model.explanation import Alternative
-from autoscale.model.plan import Resize
 
 if TYPE_CHECKING:
     from collections.abc import Collection, Iterator
@@ -30,15 +29,6 @@ def alternatives(case: Case, plan: Plan) -> Iterator[Alternative]:
         if len(alike) > 1 and kind not in told:
             told.add(kind)
             yield _without(case, plan, alike, f"{kind} of any zone or capacity type")
-
-
-def grown(plan: Plan) -> dict[str, int]:
-    """Group id -> nodes more."""
-    return {
-        a.group: a.target_nodes - a.current_nodes
-        for a in plan.actions
-        if isinstance(a, Resize) and a.target_nodes > a.current_nodes
-    }
 
 
 def _without(case: Case, plan: Plan, ids: Collection[str], name: str) -> Alternative:

@@ -12,21 +12,27 @@ from typing import TYPE_CHECKING
 from autoscale.decide.answer import shaped
 from autoscale.decide.build import build
 from autoscale.decide.decision import ours_of
-from autoscale.decide.what_if import pending
+from autoscale.decide.explain import takes
+from autoscale.decide.what_if import grown, pending
 from autoscale.demand.wording import amount
 from autoscale.model.explanation import Weight
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
+    from autoscale.decide.build import Built
+    from autoscale.decide.fleet import Fleet
+    from autoscale.decide.lifecycle import Standing
     from autoscale.decide.what_if import Case
     from autoscale.model.plan import Plan
-    from autoscale.model.problem import Binding, Problem, Rule
+    from autoscale.model.problem import Problem, Rule
     from autoscale.model.snapshot import Snapshot
+    from autoscale.model.workload import DemandClass
     from autoscale.ports import Policy, Question
 
 LIMIT = "limit"  # the source of bindings that are a group's own maximum
 _NEW = "new:"
+_FULL = 5
 _NO_END = 2**40  # beyond what any rule allows, and small enough to calculate with
 
 
@@ -62,37 +68,56 @@ class Eased:
 
 
 def weigh(case: Case, plan: Plan) -> Iterator[Weight]:
-    """What binds in the case's plan, by rank of its duals; limits that turn out to cost nothing are left out.
+    """What may bind in the case's plan, by rank of its duals; of some it turns out that they cost nothing.
 
-    Each takes a few plans, so whoever is short of time takes the first ones. Differences within the plan's own gap are
-    luck, and are not said.
+    After these come limits that the plan uses up, which whole nodes may be held by where fractions of them are not, and
+    groups that are full already. Each takes a few plans, so whoever is short of time takes the first ones. Differences
+    within the plan's own gap are luck, and are not said.
     """
-    ours = {policy.name for policy in case.policies}
-    rules = {rule.key: rule for rule in _rules(case) if rule.source in ours}
-    for binding in _one_each(plan.bindings):
-        if binding.key in rules:
-            weight = _of_rule(case, plan, rules[binding.key])
-        elif binding.source == LIMIT and binding.key.startswith(_NEW):
-            weight = _of_group(case, plan, binding.key.removeprefix(_NEW).rstrip(":"))
-        else:
-            continue
-        if weight.costs_microusd_per_hour or weight.saves_microusd_per_hour or weight.runs or weight.more_run:
-            yield weight
+    for limit in _in_the_way(case, plan):
+        yield _of_group(case, plan, limit) if isinstance(limit, str) else _of_rule(case, plan, limit)
 
 
-def _one_each(bindings: Sequence[Binding]) -> Iterator[Binding]:
-    """Dearest first, each key once."""
-    seen: set[str] = set()
-    for binding in sorted(bindings, key=lambda b: (-b.value_microusd_per_hour, b.key)):
-        if binding.key not in seen:
-            seen.add(binding.key)
-            yield binding
-
-
-def _rules(case: Case) -> Sequence[Rule]:
+def _in_the_way(case: Case, plan: Plan) -> Iterator[Rule | str]:
+    """Rules of policies, and ids of groups whose maximum may be in the way; each once."""
     fleet, standing = case.stand()
     pods = [pod for pod in ours_of(standing, case.settings) if not (pod.shape.unmodelled or pod.shape.blocked)]
-    return shaped(build(fleet, standing, pods), case.snapshot, case.policies).rules
+    built = build(fleet, standing, pods)
+    ours = {policy.name for policy in case.policies}
+    rules = {rule.key: rule for rule in shaped(built, case.snapshot, case.policies).rules if rule.source in ours}
+    found: dict[str, Rule | str] = {}
+    for binding in sorted(plan.bindings, key=lambda b: (-b.value_microusd_per_hour, b.key)):
+        if binding.key in rules:
+            found[binding.key] = rules[binding.key]
+        elif binding.source == LIMIT and binding.key.startswith(_NEW):
+            id_ = binding.key.removeprefix(_NEW).rstrip(":")
+            found.setdefault(f"{_NEW}{id_}", id_)
+    bought = grown(plan)
+    if bought or plan.unmet:
+        found |= {key: rule for key, rule in rules.items() if key not in found and _used_up(rule, built, bought)}
+        asked = [*built.question.classes, *built.homeless]
+        found |= {f"{_NEW}{id_}": id_ for id_ in _full(fleet, standing, asked, bought) if f"{_NEW}{id_}" not in found}
+    yield from found.values()
+
+
+def _used_up(rule: Rule, built: Built, bought: Mapping[str, int]) -> bool:
+    """Whether not one node more of any kind would be within the rule."""
+    uses = [weight for weight in rule.per_node.values() if weight > 0]
+    used = sum(rule.per_node.get(o, 0) * bought.get(home.group, 0) for o, home in enumerate(built.question.homes))
+    return bool(uses) and rule.limit - used < min(uses)
+
+
+def _full(fleet: Fleet, standing: Standing, asked: Sequence[DemandClass], bought: Mapping[str, int]) -> Iterator[str]:
+    """Groups that are at their maximum, or get there, and would take somebody; the cheapest few."""
+    full = [
+        state
+        for id_, state in standing.groups.items()
+        if state.closed is None
+        and state.target + bought.get(id_, 0) >= state.group.max_nodes
+        and any(takes(fleet, state, each) for each in asked)
+    ]
+    full.sort(key=lambda state: (state.group.offering.price_microusd_per_hour, state.group.id))
+    yield from (state.group.id for state in full[:_FULL])
 
 
 def _of_rule(case: Case, plan: Plan, rule: Rule) -> Weight:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 from autoscale.decide.decision import decide
 from autoscale.decide.fleet import survey
 from autoscale.decide.lifecycle import stand
-from autoscale.model.plan import ClaimPods
+from autoscale.model.plan import ClaimPods, Resize
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
@@ -91,3 +91,12 @@ def home_of(plan: Plan, uid: str) -> str:
         if isinstance(action, ClaimPods) and any(each == uid for each, _ in action.pods):
             return action.group
     return ""
+
+
+def grown(plan: Plan) -> dict[str, int]:
+    """Group id -> nodes more."""
+    return {
+        a.group: a.target_nodes - a.current_nodes
+        for a in plan.actions
+        if isinstance(a, Resize) and a.target_nodes > a.current_nodes
+    }

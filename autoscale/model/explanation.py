@@ -172,6 +172,11 @@ class Weight:
     costs_microusd_per_hour: int
     runs: int
 
+    @property
+    def matters(self) -> bool:
+        """Whether it costs or delays anything."""
+        return bool(self.costs_microusd_per_hour or self.saves_microusd_per_hour or self.runs or self.more_run)
+
 
 @dataclass(frozen=True, slots=True)
 class PlanStory:

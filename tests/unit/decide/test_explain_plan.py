@@ -1,7 +1,7 @@
 """What would be bought in place of each purchase."""
 
-from autoscale.decide.explain_plan import alternatives, grown
-from autoscale.decide.what_if import Case
+from autoscale.decide.explain_plan import alternatives
+from autoscale.decide.what_if import Case, grown
 from autoscale.model.explanation import Alternative
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import Snapshot

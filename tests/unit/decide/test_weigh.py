@@ -16,7 +16,7 @@ from autoscale.solve import solve
 from policies.budget import Budget
 from policies.limits import Limits
 from policies.spot_mix import SpotMix
-from tests.builders import GI, GPU, USD, group, pods, shape, snapshot
+from tests.builders import GI, GPU, USD, group, node, pods, shape, snapshot
 
 WORLD = snapshot(pods=pods("a", 8, shape(gpus=4)), groups=(group("big", gpus=8, usd=10), group("small", gpus=4, usd=4)))
 
@@ -24,7 +24,7 @@ WORLD = snapshot(pods=pods("a", 8, shape(gpus=4)), groups=(group("big", gpus=8, 
 def weights(world: Snapshot, *policies: Policy) -> list[Weight]:
     """All of them."""
     case = Case(world, policies, lambda problem: solve(problem, time_limit_s=5), DecideSettings())
-    return list(weigh(case, case.plan()))
+    return [weight for weight in weigh(case, case.plan()) if weight.matters]
 
 
 @pytest.mark.parametrize(
@@ -87,4 +87,34 @@ def test_penalties_are_nobodys_money() -> None:
     assert said(found) == (
         "at most 3 nodes of group big; keeps 2 pods pending, whose nodes would cost $ 20.00/h, "
         "1 more node would let 1 more pod run for $ 10.00/h"
+    )
+
+
+def test_a_group_that_is_full_already() -> None:
+    """It is no part of the solver's question, and in the way all the same: for money, and for pods."""
+    cheap = group("cheap", gpus=8, usd=4, running=1, max_nodes=1)
+    busy = pods("busy", 1, shape(gpus=8), node_name="cheap-0")
+    two = pods("a", 2, shape(gpus=8))
+    nodes = (node("cheap-0"),)
+    (found,) = weights(snapshot(pods=(*busy, *two), nodes=nodes, groups=(cheap, group("dear", gpus=8, usd=10))))
+    assert said(found) == "at most 1 nodes of group cheap; costs $ 12.00/h, 1 more node would save $ 6.00/h"
+    (found,) = weights(snapshot(pods=(*busy, *two), nodes=nodes, groups=(cheap,)))
+    assert said(found) == (
+        "at most 1 nodes of group cheap; keeps 2 pods pending, whose nodes would cost $ 8.00/h, "
+        "1 more node would let 1 more pod run for $ 4.00/h"
+    )
+    assert weights(snapshot(pods=busy, nodes=nodes, groups=(cheap,))) == []
+
+
+def test_a_limit_that_only_whole_nodes_feel() -> None:
+    """Fractions of nodes keep within it at no cost, so it has no dual; whole nodes are held by it."""
+    groups = (group("big", gpus=8, usd=11), group("small", gpus=2, usd=4))
+    world = snapshot(pods=(*pods("a", 3, shape(gpus=2)), *pods("b", 1, shape(gpus=6))), groups=groups)
+    plan = Case(world, (Limits(nodes=2),), lambda problem: solve(problem, time_limit_s=5), DecideSettings()).plan()
+    assert plan.bindings == ()
+    (found,) = weights(world, Limits(nodes=2))
+    assert (found.key, found.costs_microusd_per_hour, found.saves_microusd_per_hour) == (
+        "limits/nodes",
+        3 * USD,
+        3 * USD,
     )
