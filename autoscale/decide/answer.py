@@ -76,6 +76,8 @@ def answer(fleet: Fleet, standing: Standing, pods: Sequence[Pod], policies: Sequ
     placed = place(joint.question, joint.solution, movable)
     if built.ground is None:  # what no rule between pods ties to its place
         placed = keep_coming_nodes_full(joint.question, placed, movable)
+    elif sum(one.berth.kind == "joining" and not one.berth.names for one in placed.placements) < len(movable):
+        return fixed  # a node that comes for nobody is open to all, and who is where matters here
     joint = replace(joint, placed=placed, replanned=True)
     return joint if _merit(joint) < _merit(fixed) else fixed
 

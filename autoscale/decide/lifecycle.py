@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from autoscale.decide.groups import fresh_faults, turn_group
 from autoscale.decide.reservations import Phase, read_claims, refs, requests, split_full
-from autoscale.demand.fit import untolerated
+from autoscale.demand.fit import admits, untolerated
 from autoscale.model.names import SLOT, STARTING
 from autoscale.model.plan import Hold, Release, Unclaim
 from autoscale.model.supply import Fault, FaultKind
-from autoscale.model.workload import Code, Reason, Taint
+from autoscale.model.workload import Code, PodShape, Reason, Taint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -43,6 +43,10 @@ class Standing:
     faults: tuple[Fault, ...]
 
 
+Waiting = dict[PodShape, set[str]]
+"""Shapes of the pods that wait for a node of theirs, and the slots that they wait for."""
+
+
 @dataclass(frozen=True, slots=True)
 class _Step:
     """What becomes of one slot that has a node: its actions, the slot with the pods it keeps, or None when it is over."""
@@ -56,14 +60,15 @@ def stand(fleet: Fleet) -> Standing:
     """Take every reservation one step on."""
     claims = read_claims(fleet)
     company = any(slot.node is None or not fleet.up(slot.node) for slot in claims.slots)
-    turned = [_step(fleet, slot, company=company) for slot in claims.slots if slot.phase is not Phase.OPEN]
+    waiting = _shapes_waiting(claims)
+    turned = [_step(fleet, slot, waiting, company=company) for slot in claims.slots if slot.phase is not Phase.OPEN]
     said = fresh_faults(fleet)
     stuck = {step.fault.group: step.fault for step in turned if step.fault is not None}
     open_slots = _by_group(slot for slot in claims.slots if slot.phase is Phase.OPEN)
     turns = [
         turn_group(fleet, g, open_slots.get(id_, ()), {**stuck, **said}) for id_, g in sorted(fleet.groups.items())
     ]
-    turned += [_step(fleet, slot, company=company) for turn in turns for slot in turn.assigned]
+    turned += [_step(fleet, slot, waiting, company=company) for turn in turns for slot in turn.assigned]
     trimmed = [_trim(fleet, slot) for turn in turns for slot in turn.state.open]
     opened = {step.slot.id: step.slot for step in trimmed if step.slot is not None}
     slots = (*(step.slot for step in turned if step.slot is not None), *opened.values())
@@ -88,6 +93,24 @@ def stand(fleet: Fleet) -> Standing:
         waiting=_waiting(claims, staying | unknown),
         actions=actions,
         faults=_new_faults(said, stuck, (turn.fault for turn in turns)),
+    )
+
+
+def _shapes_waiting(claims: Claims) -> Waiting:
+    found: dict[PodShape, set[str]] = {}
+    for slot in claims.slots:
+        for shape in {id(pod.shape): pod.shape for pod in slot.pods}.values():
+            found.setdefault(shape, set()).add(slot.id)
+    return found
+
+
+def _others_would_fit(fleet: Fleet, slot: Slot, node: Node, waiting: Waiting) -> bool:
+    """Whether the scheduler could put a pod here that is planned on another node."""
+    room = node.allocatable - requests(fleet.bound.get(node.name, ()))
+    taints = tuple(taint for taint in node.taints if taint.key != SLOT)
+    return any(
+        slots != {slot.id} and shape.requests.fits(room) and admits(shape, node.labels, taints, node_name=node.name)
+        for shape, slots in waiting.items()
     )
 
 
@@ -122,13 +145,20 @@ def _taken_back(claims: Claims) -> list[Action]:
     return [Unclaim(slot, refs(pods), reason) for slot, pods in sorted(void.items())]
 
 
-def _step(fleet: Fleet, slot: Slot, *, company: bool) -> _Step:
-    """The next step of a slot that has a node. `company`: whether nodes for others are still on their way."""
+def _step(fleet: Fleet, slot: Slot, waiting: Waiting, *, company: bool) -> _Step:
+    """The next step of a slot that has a node. `company`: whether nodes for others are still on their way.
+
+    A node whose own pods are bound stays closed while pods that wait for other nodes would fit on it as well.
+    """
     node = slot.node
     if node is None:
         return _Step((), slot)
     if not slot.pods:
-        return _Step((Release(node.name, slot.id, Reason(Code.STARTING, "its pods are bound or gone", SOURCE)),), None)
+        if not _others_would_fit(fleet, slot, node, waiting):
+            return _Step(
+                (Release(node.name, slot.id, Reason(Code.STARTING, "its pods are bound or gone", SOURCE)),), None
+            )
+        return _Step(() if slot.phase is Phase.HELD else (Hold(node.name, slot.id, ()),), slot)
     overdue = _overdue(fleet, slot, node, company=company)
     if overdue:
         return _give_up(fleet, slot, node, overdue)

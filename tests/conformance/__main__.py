@@ -1,12 +1,13 @@
-"""`make conformance N=5000 SEED=1`: how often the engine and the real scheduler disagree, last line: cases, disagreements.
+"""`make conformance N=5000 SEED=1`: how often the engine and the real scheduler disagree, last line: cases, disagreements, plans, share.
 
 Ends with 1 when they do. Each kind of disagreement is made small and kept in `tests/conformance/found/`.
 """
 
 import argparse
 import sys
+from pathlib import Path
 
-from tests.cluster.controlplane import build
+from tests.cluster.controlplane import ControlPlane, build
 
 from . import among
 from .among import SceneJudge
@@ -16,6 +17,7 @@ from .run import Tally, run, run_scenes
 from .scenario import write, write_scene
 from .shrink import kind_of, shrink
 from .shrink_scene import shrink_scene
+from .whole import play
 
 
 def main() -> int:
@@ -28,6 +30,7 @@ def main() -> int:
         help="how many verdicts, half of them on a pod and a node, half on pods among others",
     )
     arguments.add_argument("--seed", type=int, default=1)
+    arguments.add_argument("--plans", type=int, default=0, help="how many whole plans to carry out after that")
     arguments.add_argument("--no-shrink", action="store_true", help="count only")
     given = arguments.parse_args()
     binaries = build.binaries()
@@ -38,8 +41,25 @@ def main() -> int:
         if not given.no_shrink:
             _keep(judge, tally)
             _keep_scenes(scene_judge, tally)
-    _say(tally.last_line)
+    due, bound, again = _whole_plans(binaries, given.seed, given.plans) if given.plans else (0, 0, 0)
+    share = f", plans {given.plans}, bound as planned {100 * bound / max(1, due):.1f} % ({bound} of {due} pods)"
+    _say(tally.last_line + (f"{share}, bought again {again}" if given.plans else ""))
     return 1 if tally.disagreements else 0
+
+
+def _whole_plans(binaries: Path, seed: int, count: int) -> tuple[int, int, int]:
+    """Carry plans out, a line each: (pods whose node came, those bound on it, nodes bought that nobody needed)."""
+    totals = [0, 0, 0]
+    with ControlPlane(binaries, controller_manager=False) as plane:
+        for number in range(count):
+            found = play(plane, seed, number)
+            totals = [a + b for a, b in zip(totals, (found.due, found.bound, found.again), strict=True)]
+            _say(
+                f"plan {found.seed}: {found.nodes} nodes, {found.absent} never came; {found.bound} of {found.due} pods as planned"
+            )
+            for missed in found.missed[:3]:
+                _say(f"  {missed}")
+    return totals[0], totals[1], totals[2]
 
 
 def _say(text: str) -> None:

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.cluster.controlplane import build
+from tests.cluster.controlplane import ControlPlane, build
 
 from . import among
 from .among import SceneJudge
@@ -14,8 +14,10 @@ from .judge import Judge
 from .run import Tally, run, run_scenes
 from .scenario import read, read_scene, write, write_scene
 from .scenes import scenes
+from .whole import play
 
 VERDICTS = 150
+WHOLE = (0, 1, 5)
 
 
 @pytest.mark.cluster
@@ -48,3 +50,13 @@ def test_the_engine_judges_pods_among_others_as_the_real_scheduler(tmp_path: Pat
     assert VERDICTS / 5 < tally.binds < VERDICTS * 4 / 5
     assert [bool(each.node) for each in kept if each] == [bool(answer.node) for answer in answers]
     assert not any(among.difference(each) for each in kept if each)
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("cluster")
+def test_pods_bind_where_a_plan_put_them() -> None:
+    """Three whole plans, nodes joining in any order with late devices: every pod on its node, and nothing bought again."""
+    with ControlPlane(build.binaries(), controller_manager=False) as plane:
+        found = [play(plane, 1, number) for number in WHOLE]
+    assert [(each.due - each.bound, each.again, each.missed) for each in found] == [(0, 0, [])] * len(WHOLE)
+    assert all(each.due for each in found)

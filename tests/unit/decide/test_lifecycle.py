@@ -110,6 +110,17 @@ def test_a_node_is_released_when_its_pods_are_bound() -> None:
     assert kinds(world) == [("Release", "p-000")]
 
 
+def test_a_node_stays_closed_while_pods_of_others_would_fit_on_it() -> None:
+    """A pod that waits for its own node would take the room, and leave that node to nobody; once too large, it may not."""
+    taints = (Taint("gpu-autoscale.dev/slot", "p-000"),)
+    there = node("g8-0", slot="p-000", phase="held", taints=taints)
+    bound = pod("a", shape(gpus=6), node_name="g8-0", claim=("p-000", "g8"))
+    for gpus, closed in ((2, True), (4, False)):
+        other = pod("b", shape(gpus=gpus), claim=("p-001", "g8"))
+        world = snapshot(pods=(bound, other), nodes=(there,), groups=(group(running=1, target_nodes=2),))
+        assert kinds(world) == ([] if closed else [("Release", "p-000")])
+
+
 @pytest.mark.parametrize(
     ("gpus", "ready_s", "held_s", "over"),
     [

@@ -11,12 +11,13 @@ import pytest
 from autoscale.decide import decide
 from autoscale.demand.sites import Site
 from autoscale.demand.world import World
-from autoscale.model.plan import ClaimPods, Plan, Resize
+from autoscale.model.plan import ClaimPods, Plan, Release, Resize
 from autoscale.model.rules import HostPort, PodRules, PodTerm, Requirement, Selector, Spread
 from autoscale.model.settings import DecideSettings
+from autoscale.model.snapshot import Ledger
 from autoscale.model.workload import Code, Pod
 from autoscale.solve import solve
-from tests.builders import group, node, pod, pods, shape, snapshot
+from tests.builders import NOW, group, node, pod, pods, shape, snapshot
 
 if TYPE_CHECKING:
     from autoscale.model.problem import Problem, Solution
@@ -195,6 +196,18 @@ def test_pods_with_a_claim_count_where_they_will_be() -> None:
     again = plan_of(snapshot(pods=(waiting, more), groups=(group(target_nodes=1),)))
     assert bought(again) == {"g8": 1}
     assert claimed(again) == [("g8", ["db-1"])]
+
+
+def test_a_held_node_waits_longer_for_pods_that_wait_for_others() -> None:
+    """While another node is on its way, a pod with rules about others has as long as that may take."""
+    ledger = Ledger(ready_since_s={"g8-0": NOW - 300})
+    for rules, opened in ((together("b"), False), (PodRules(), True)):
+        waits = pod("a", shape(rules=rules), claim=("p-0", "g8"), tolerated_slots=("p-0",))
+        other = pod("b", shape(gpus=8), claim=("p-1", "g8"), labels={"app": "b"})
+        there = node("g8-0", slot="p-0", phase="held", since_s=NOW - 300)
+        seen = snapshot(pods=(waits, other), nodes=(there,), groups=(group(running=1, target_nodes=2),), ledger=ledger)
+        plan = decide(seen, (), quick, DecideSettings())
+        assert ("g8-0" in [a.node for a in plan.actions if isinstance(a, Release)]) is opened
 
 
 @pytest.mark.parametrize("seed", range(60))
