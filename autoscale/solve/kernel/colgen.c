@@ -42,7 +42,7 @@ void column_of(Solver *s, Lp *lp, int pattern, const int *row_of, int rule_row)
                 coefs[n++] = sum;
             }
         }
-    lp_column(lp, pattern, q->bin, in->price[q->bin], rows, coefs, n);
+    lp_column(lp, pattern, lp == &s->root ? part_of(s, pattern) : q->bin, in->price[q->bin], rows, coefs, n);
 }
 
 void root_add(Solver *s, int pattern)
@@ -59,6 +59,21 @@ void root_add(Solver *s, int pattern)
     column_of(s, &s->root, pattern, NULL, s->in->C);
 }
 
+void root_cells(Solver *s)
+{
+    Lp *lp = &s->root;
+    int cells = s->cells.n;
+    if (cells > s->cell_room) {
+        s->cell_room = 2 * cells;
+        s->bin_bound = realloc(s->bin_bound, sizeof(double) * s->cell_room);
+        s->idle = realloc(s->idle, s->cell_room);
+    }
+    memset(s->idle, 0, cells);
+    lp_bins(lp, cells);
+    for (int j = 0; j < lp->n; j++)
+        lp->bin[j] = part_of(s, lp->tag[j]);
+}
+
 /* Rows: classes, rules, limits. */
 void root_build(Solver *s)
 {
@@ -69,6 +84,8 @@ void root_build(Solver *s)
         s->root_limit_row[b] = in->limit[b] >= 0 ? m++ : -1;
     Lp *lp = &s->root;
     lp_rows(lp, m, in->B);
+    cells_split(s, NULL, 0);
+    root_cells(s);
     for (int c = 0; c < in->C; c++)
         lp_row(lp, c, in->whole[c] ? 'E' : 'G', in->demand[c], in->penalty[c]);
     for (int k = 0; k < in->K; k++)
@@ -87,8 +104,14 @@ void root_build(Solver *s)
             lp->bin_coef[entries++] = 1.0;
         }
     }
-    lp->bin_begin[in->B] = s->base_entries = entries;
+    lp->bin_begin[in->B] = entries;
     s->base_rows = m;
+    s->base_begin = malloc(sizeof(int) * (in->B + 1));
+    s->base_row = malloc(sizeof(int) * (entries + 1));
+    s->base_coef = malloc(sizeof(double) * (entries + 1));
+    memcpy(s->base_begin, lp->bin_begin, sizeof(int) * (in->B + 1));
+    memcpy(s->base_row, lp->bin_row, sizeof(int) * entries);
+    memcpy(s->base_coef, lp->bin_coef, sizeof(double) * entries);
     for (int c = 0; c < in->C; c++) { /* one column a class: many of it alone, where that is cheapest */
         int best = -1;
         double least = 1e300;
@@ -109,15 +132,48 @@ void root_build(Solver *s)
     lp_start(lp);
 }
 
-static int keep(Solver *s, int b, int *made, int n)
+/* Pods that every node of the cell holds: classes and counts, and what they are worth at these duals. */
+typedef struct { int n; const int *class_of, *least, *most; } Held;
+
+static int least_of(const Held *held, int c)
+{
+    for (int i = 0; i < held->n; i++)
+        if (held->class_of[i] == c)
+            return held->least[i];
+    return 0;
+}
+
+static double most_of(const Held *held, int c)
+{
+    for (int i = 0; i < held->n; i++)
+        if (held->class_of[i] == c)
+            return held->most[i] - held->least[i];
+    return 1e300;
+}
+
+/* the filling found, with the pods that the cell must hold, as a pattern */
+static int keep(Solver *s, int b, const Held *held, int *made, int n)
 {
     Knapsack *k = &s->sack;
-    int classes[k->n + 1], counts[k->n + 1], length = 0;
+    int classes[k->n + held->n + 1], counts[k->n + held->n + 1], length = 0;
     for (int i = 0; i < k->n; i++)
         if (k->best[i]) {
             classes[length] = k->item[i];
-            counts[length++] = k->best[i];
+            counts[length++] = k->best[i] + least_of(held, k->item[i]);
         }
+    for (int i = 0; i < held->n; i++) { /* those that are not among the items, in order of class */
+        int at = length;
+        for (int e = 0; e < length && at == length; e++)
+            if (classes[e] >= held->class_of[i])
+                at = e;
+        if (!held->least[i] || (at < length && classes[at] == held->class_of[i]))
+            continue;
+        memmove(classes + at + 1, classes + at, sizeof(int) * (length - at));
+        memmove(counts + at + 1, counts + at, sizeof(int) * (length - at));
+        classes[at] = held->class_of[i];
+        counts[at] = held->least[i];
+        length++;
+    }
     int p = pool_add(&s->pool, b, classes, counts, length);
     for (int i = 0; i < n; i++)
         if (made[i] == p)
@@ -126,78 +182,116 @@ static int keep(Solver *s, int b, int *made, int n)
     return n + 1;
 }
 
-/* New patterns of bin b worth more than it costs, at most `most`, into made; their number. bin_bound[b] is set. */
-int price_bin(Solver *s, const Lp *lp, int b, const double *left, const int *row_of, int rule_row,
+static double class_value(const Solver *s, const Lp *lp, int b, int c, const int *row_of, int rule_row)
+{
+    const Instance *in = s->in;
+    double v = lp->y[row_of ? row_of[c] : c];
+    if (in->rule_pod)
+        for (int r = 0; r < in->K; r++)
+            v += lp->y[rule_row + r] * in->rule_pod[((size_t)r * in->B + b) * in->C + c];
+    return v;
+}
+
+/* New patterns of the cell worth more than its bin costs, at most `most`, into made; their number. bin_bound is set. */
+int price_bin(Solver *s, const Lp *lp, int cell, const double *left, const int *row_of, int rule_row,
               int added, double *warm, int exact, int *made, int most)
 {
     const Instance *in = s->in;
     Knapsack *k = &s->sack;
-    int R = in->R, n = 0;
-    double goal = in->price[b];
-    for (int e = lp->bin_begin[b]; e < lp->bin_begin[b + 1]; e++)
+    const Cells *cells = &s->cells;
+    Held held = {0, NULL, NULL, NULL};
+    int R = in->R, n = 0, b = cell;
+    if (lp == &s->root && cells->split) {
+        int at = cells->begin[cell];
+        b = cells->bin[cell];
+        held = (Held){cells->begin[cell + 1] - at, cells->class_of + at, cells->least + at, cells->most + at};
+    }
+    double goal = in->price[b], certain = 0.0;
+    for (int e = lp->bin_begin[cell]; e < lp->bin_begin[cell + 1]; e++)
         goal -= lp->y[lp->bin_row[e]] * lp->bin_coef[e];
-    s->bin_bound[b] = goal;
+    goal -= s->eager * fabs(goal);
+    memcpy(k->capacity, in->capacity + (size_t)b * R, sizeof(double) * R);
+    for (int i = 0; i < held.n; i++) {
+        int c = held.class_of[i];
+        if (!held.least[i])
+            continue;
+        certain += held.least[i] * class_value(s, lp, b, c, row_of, rule_row);
+        int possible = s->fit[(size_t)b * in->C + c] >= held.least[i];
+        for (int r = 0; r < R; r++) {
+            k->capacity[r] -= held.least[i] * in->request[(size_t)c * R + r];
+            possible &= k->capacity[r] >= 0;
+        }
+        if (!possible) { /* there is no such pattern */
+            s->bin_bound[cell] = -1e300;
+            return 0;
+        }
+    }
+    goal -= certain;
+    double bound_before = goal; /* a bound on the value beyond `certain`, raised as pricing goes on */
     double tiny = 1e-7 * (fabs(goal) + 1e-3 * in->price[b] + 1.0);
     if (s->slackness * goal > tiny)
         tiny = s->slackness * goal; /* far from the best plan, the last digits of the LP don't matter */
-    if (goal < -tiny) { /* the empty node already pays: a rule asks for it */
-        made[n++] = pool_add(&s->pool, b, NULL, NULL, 0);
+    k->n = 0;
+    if (goal < -tiny) { /* the emptiest node already pays: a branch or a rule asks for it */
+        n = keep(s, b, &held, made, n);
         goal = 0.0;
     }
     if (goal < 0)
         goal = 0.0;
-    k->n = 0;
     double all = 0.0;
     for (int e = s->item_begin[b]; e < s->item_begin[b + 1]; e++) {
         int c = s->item[e];
         if (left[c] <= 0)
             continue;
-        double v = lp->y[row_of ? row_of[c] : c];
-        if (in->rule_pod)
-            for (int r = 0; r < in->K; r++)
-                v += lp->y[rule_row + r] * in->rule_pod[((size_t)r * in->B + b) * in->C + c];
+        double v = class_value(s, lp, b, c, row_of, rule_row);
         if (v <= 1e-9)
             continue;
+        double upto = s->fit[(size_t)b * in->C + c];
+        if (left[c] < upto)
+            upto = left[c];
+        if (held.n) {
+            upto -= least_of(&held, c);
+            double bound = most_of(&held, c);
+            upto = bound < upto ? bound : upto;
+            if (upto < 1)
+                continue;
+        }
         int i = k->n++;
         k->item[i] = c;
         k->value[i] = v;
-        k->most[i] = s->fit[(size_t)b * in->C + c];
-        if (left[c] < k->most[i])
-            k->most[i] = left[c];
+        k->most[i] = upto;
         all += v * k->most[i];
         memcpy(k->weight + i * R, in->request + (size_t)c * R, sizeof(double) * R);
     }
     if (all <= goal + tiny) {
-        s->bin_bound[b] = s->bin_bound[b] > goal ? s->bin_bound[b] : goal;
-        if (all > s->bin_bound[b])
-            s->bin_bound[b] = all;
+        double least = bound_before > goal ? bound_before : goal;
+        s->bin_bound[cell] = certain + (all > least ? all : least);
         return n;
     }
-    memcpy(k->capacity, in->capacity + (size_t)b * R, sizeof(double) * R);
     int exhaust = !added; /* not before cheaper ways find nothing in any bin */
     static const long nodes[] = {400, 2000, 20000};
     static const int labels[] = {0, 1000, 12000}, fewer[] = {0, 300, 12000};
-    double bound = knapsack_solve(k, s->slackness > 0 && goal > 0 ? goal + 0.9 * tiny : goal, warm + (size_t)b * R, nodes[exact], left == s->left ? 0 : exhaust ? labels[exact] : fewer[exact]);
-    if (bound > s->bin_bound[b])
-        s->bin_bound[b] = bound;
+    double wanted = s->slackness > 0 && goal > 0 ? goal + 0.9 * tiny : goal;
+    double bound = knapsack_solve(k, wanted, warm + (size_t)b * R, nodes[exact], left == s->left ? 0 : exhaust ? labels[exact] : fewer[exact]);
+    s->bin_bound[cell] = certain + (bound > bound_before ? bound : bound_before);
     if (k->best_value > goal + tiny)
-        n = keep(s, b, made, n);
+        n = keep(s, b, &held, made, n);
     for (int i = 1; i < k->found_n && n < most; i++)
         if (knapsack_found(k, i) > goal + tiny)
-            n = keep(s, b, made, n);
+            n = keep(s, b, &held, made, n);
     if (bound <= goal + tiny)
         return n;
     if (exact && !k->found_n)
         for (int t = 0; t < k->arranged && n < most; t++)
             if (knapsack_around(k, t, goal + tiny, exact > 1 ? 300 : 60))
-                n = keep(s, b, made, n);
+                n = keep(s, b, &held, made, n);
     knapsack_order(k, warm + (size_t)b * R);
     int at_most = 24 + 1500 / (in->B + 1), order[k->n + 1];
     at_most = at_most < k->n ? at_most : k->n;
     memcpy(order, k->order, sizeof(int) * at_most);
     for (int t = 0; t < at_most && n < most; t++)
         if (knapsack_fill(k, order[t]) > goal + tiny)
-            n = keep(s, b, made, n);
+            n = keep(s, b, &held, made, n);
     return n;
 }
 
@@ -207,13 +301,15 @@ static double dual_bound(const Solver *s, const Lp *lp)
     const Instance *in = s->in;
     double theta = 1.0, shortfall = 0.0, demand = 0.0, rest = 0.0, limits = 0.0, limits_scaled = 0.0;
     int scales = !in->rule_pod;
-    double goals[in->B + 1];
-    for (int b = 0; b < in->B; b++) {
+    const Cells *cells = &s->cells;
+    double goals[cells->n + 1];
+    for (int t = 0; t < cells->n; t++) {
+        int b = cells->bin[t];
         double goal = in->price[b], deficit;
-        for (int e = lp->bin_begin[b]; e < lp->bin_begin[b + 1]; e++)
+        for (int e = lp->bin_begin[t]; e < lp->bin_begin[t + 1]; e++)
             goal -= lp->y[lp->bin_row[e]] * lp->bin_coef[e];
-        goals[b] = goal;
-        deficit = s->bin_bound[b] - goal;
+        goals[t] = goal;
+        deficit = s->bin_bound[t] - goal;
         if (in->limit[b] >= 0 || deficit <= 0)
             continue;
         if (in->price[b] <= 0)
@@ -222,8 +318,8 @@ static double dual_bound(const Solver *s, const Lp *lp)
             shortfall = deficit / in->price[b];
         if (goal <= 0)
             scales = 0;
-        else if (s->bin_bound[b] > theta * goal)
-            theta = s->bin_bound[b] / goal;
+        else if (s->bin_bound[t] > theta * goal)
+            theta = s->bin_bound[t] / goal;
     }
     for (int i = 0; i < in->C; i++) {
         double y = lp->y[i] > in->penalty[i] ? in->penalty[i] : lp->y[i];
@@ -233,8 +329,12 @@ static double dual_bound(const Solver *s, const Lp *lp)
         rest += lp->y[i] * lp->exact_rhs[i];
     for (int b = 0; b < in->B; b++)
         if (in->limit[b] > 0) { /* the dual of a limit may as well be the best one */
-            double mu = -lp->y[s->root_limit_row[b]], open = goals[b] - mu;
-            double need = s->bin_bound[b] - open, scaled = s->bin_bound[b] / theta - open;
+            double mu = -lp->y[s->root_limit_row[b]], need = 0, scaled = 0;
+            for (int t = cells->first[b]; t < cells->first[b + 1]; t++) {
+                double open = goals[t] - mu;
+                need = s->bin_bound[t] - open > need ? s->bin_bound[t] - open : need;
+                scaled = s->bin_bound[t] / theta - open > scaled ? s->bin_bound[t] / theta - open : scaled;
+            }
             limits += in->limit[b] * ((need > 0 ? need : 0) - mu);
             limits_scaled += in->limit[b] * ((scaled > 0 ? scaled : 0) - mu);
         }
@@ -248,9 +348,9 @@ double bound_now(Solver *s)
 {
     const Instance *in = s->in;
     int made[4];
-    for (int b = 0; b < in->B; b++) {
+    for (int b = 0; b < s->cells.n; b++) {
         s->bin_bound[b] = 0;
-        if (in->limit[b] == 0)
+        if (in->limit[s->cells.bin[b]] == 0)
             continue;
         int n = price_bin(s, &s->root, b, in->demand, NULL, in->C, 0, s->warm, 2, made, 4);
         for (int i = 0; i < n; i++)
@@ -276,8 +376,8 @@ double root_solve(Solver *s, double cutoff, int most_exact)
         s->rounds++;
         s->sack.hasty = !exact && many;
         int added = 0, complete = 1;
-        for (int b = 0; b < in->B; b++) {
-            if (in->limit[b] == 0) {
+        for (int b = 0; b < s->cells.n; b++) {
+            if (in->limit[s->cells.bin[b]] == 0) {
                 s->bin_bound[b] = 0;
                 continue;
             }

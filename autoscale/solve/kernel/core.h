@@ -47,7 +47,7 @@ typedef struct {
     double *rhs, *exact_rhs, *fine; /* perturbed, true, cost of violating the row by one */
     int *bin_begin, *bin_row;      /* rows that count nodes, by bin */
     double *bin_coef;
-    int bin_room;
+    int bin_room, bins_room;
     double *cost;
     int *tag, *bin, *begin, *length, *place; /* columns: pattern, bin, entries, position in the basis or -1 */
     int *row;
@@ -66,6 +66,7 @@ void lp_free(Lp *lp);
 void lp_rows(Lp *lp, int m, int bins);                         /* m empty rows, no columns */
 void lp_row(Lp *lp, int i, char sense, double rhs, double fine);
 void lp_grow_rows(Lp *lp, int m);                              /* make room, keep what is there */
+void lp_bins(Lp *lp, int bins);                                /* room for so many bins; their rows are unset */
 void lp_bin_rows(Lp *lp, int entries);                         /* room for the rows that count nodes */
 int lp_column(Lp *lp, int tag, int bin, double cost, const int *rows, const double *coefs, int length);
 void lp_start(Lp *lp);                                         /* the basis of slacks and fines */
@@ -139,6 +140,20 @@ void plan_clear(Plan *plan, int C);
 void plan_add(Plan *plan, int pattern, double count);
 void plan_copy(Plan *to, const Plan *from, int C);
 
+/* ---- the tree's branches, and bins split by them (cells.c) ---- */
+typedef struct {
+    int group;                     /* the set of bins whose nodes are counted */
+    int class_of, least;           /* only those that hold at least so many pods of the class; class -1: all */
+    char sense;
+    double rhs;
+} Branch;
+typedef struct {
+    int n, room, bound_room, split; /* cells; are there any thresholds? */
+    int *bin, *begin;              /* [n] its bin, [n+1] its bounds */
+    int *class_of, *least, *most;  /* bounds: pods of the class on a node of the cell */
+    int *first;                    /* [B+1] first cell of each bin */
+} Cells;
+
 /* ---- the solver's state ---- */
 enum { MASK_WORDS = 4 };
 typedef struct {
@@ -150,13 +165,15 @@ typedef struct {
     int *item_begin, *item;        /* classes that fit each bin */
     int *by_price;                 /* bins, cheapest first */
     double *warm, *warm_sub;       /* [B][R] multipliers of the last pricing */
-    double *bin_bound;             /* [B] proven bound on the value of a pattern, of the last pricing */
+    Cells cells;                   /* of the root's columns: the bins, or their parts while the tree is at work */
+    int cell_room;                 /* of the arrays by cell */
+    double *bin_bound;             /* [cells] proven bound on the value of a pattern, of the last pricing */
     int *root_limit_row;           /* [B] row of the root that counts the bin's nodes, or -1 */
     int *sub_limit_row;
     int *sub_row;                  /* [C] row of the class in the sub-problem, or -1 */
     int *sub_class, *sub_bin;      /* classes left, bins of use */
     int sub_classes, sub_bins;
-    unsigned char *idle;           /* [B] did the bin give nothing when it was last priced? */
+    unsigned char *idle;           /* [cells] did the bin give nothing when it was last priced? */
     unsigned char *sub_use;        /* [B] is the bin in sub_bin? */
     double *sub_capacity;          /* [B][R] capacity clipped to what is left */
     uint64_t *sub_mask;            /* [B][MASK_WORDS] which of the classes left fit */
@@ -168,9 +185,12 @@ typedef struct {
     int complete;                  /* a plan has been found that was not cut short */
     double half_time;              /* plans come before a finished root from here on */
     double deadline, started, root_seconds, first_seconds;
+    double eager;                  /* patterns that lack that share of their price are made, too */
     double slackness;              /* patterns worth less than that share more than their price may stay out */
     double fine;                   /* cost of breaking a rule by one */
-    int base_rows, base_entries;   /* of the root, before branching adds rows */
+    int base_rows;                 /* of the root, before branching adds rows */
+    int *base_begin, *base_row;    /* [B+1] those of them that count nodes, by bin */
+    double *base_coef;
     double *left, *stock, *slack;  /* [C] demand, [B] supply (negative: without end), [K] rules: what remains */
     double *profit;                /* [C] */
     uint64_t *tried;               /* [65536] neighbourhoods searched in vain, by hash */
@@ -186,11 +206,19 @@ double pattern_rule(const Solver *s, int pattern, int rule);    /* what one such
 double settle(const Solver *s, Plan *plan);                     /* pending and objective of a plan; 1e300: breaks a rule */
 int offer(Solver *s, Plan *plan);                               /* keep it if it is better */
 
+void cells_split(Solver *s, const Branch *branch, int depth);
+int cells_bear(const Solver *s, int group);
+int part_of(const Solver *s, int pattern);
+int branch_holds(const Solver *s, const Branch *branch, int bin);
+int branch_counts(const Solver *s, const Branch *branch, int cell);
+void cells_free(Cells *c);
+
 /* ---- column generation (colgen.c) ---- */
 void root_build(Solver *s);
 void root_add(Solver *s, int pattern);
+void root_cells(Solver *s);                                     /* after cells_split: columns and arrays by cell */
 void column_of(Solver *s, Lp *lp, int pattern, const int *row_of, int rule_row);
-int price_bin(Solver *s, const Lp *lp, int b, const double *left, const int *row_of, int rule_row,
+int price_bin(Solver *s, const Lp *lp, int cell, const double *left, const int *row_of, int rule_row,
               int added, double *warm, int exact, int *made, int most);
 /* Until the LP is solved, or its bound reaches cutoff; a proven bound. most_exact 1: heuristic pricing only, 2: to the end */
 double bound_now(Solver *s);                                    /* every bin priced once, exactly: the bound of these duals */
@@ -198,7 +226,7 @@ double root_solve(Solver *s, double cutoff, int most_exact);
 
 /* ---- heuristics (dive.c, search.c), tree (tree.c) ---- */
 double dive(Solver *s, Plan *out, double cutoff, double noise); /* places s->left, using s->stock and s->slack */
-void dive_from_root(Solver *s, double noise);                    /* floors of the root's LP solution, then dive */
+void dive_from_root(Solver *s, double noise, double loose);      /* floors of the root's LP solution less `loose`, then dive */
 void greedy(Solver *s, Plan *out, const double *value);           /* places s->left by value per price */
 void search(Solver *s, double effort);                            /* until that much effort is spent */
 double effort(const Solver *s);

@@ -8,6 +8,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#define NEARLY 0.05
+
 /* What bin b could hold of what is left, as a mask of classes and a capacity clipped to that; 0: nothing. */
 static int clip(Solver *s, int b)
 {
@@ -122,15 +124,36 @@ static void build(Solver *s)
     lp_start(lp);
 }
 
+/* The root's duals in the rows of what is left: with patterns of every size they would be optimal there, too. */
+static void root_duals(Solver *s)
+{
+    const Instance *in = s->in;
+    Lp *lp = &s->sub;
+    for (int i = 0; i < s->sub_classes; i++)
+        lp->y[i] = s->root_y[s->sub_class[i]];
+    for (int k = 0; k < in->K; k++)
+        lp->y[s->sub_classes + k] = s->root_rule[k];
+    for (int i = 0; i < s->sub_bins; i++)
+        if (s->sub_limit_row[s->sub_bin[i]] >= 0)
+            lp->y[s->sub_limit_row[s->sub_bin[i]]] = s->root_limit[s->sub_bin[i]];
+}
+
 /* Column generation for what is left: good, not exact. Bins that gave nothing rest until the others give nothing. */
-static void improve(Solver *s, int rounds)
+static void improve(Solver *s, int rounds, int fresh)
 {
     s->slackness = 0;
     Lp *lp = &s->sub;
     int made[8], all = 1;
+    double kept[lp->m + 1];
     memset(s->idle, 0, s->in->B);
     for (int round = 0; round < rounds && !out_of_time(s); round++) {
-        lp_solve(lp, 200 + 10 * lp->m);
+        if (round || !fresh)
+            lp_solve(lp, 200 + 10 * lp->m);
+        else {
+            memcpy(kept, lp->y, sizeof(double) * lp->m);
+            root_duals(s);
+            s->eager = NEARLY;
+        }
         int before = lp->n;
         for (int i = 0; i < s->sub_bins; i++) {
             int b = s->sub_bin[i];
@@ -140,6 +163,11 @@ static void improve(Solver *s, int rounds)
             s->idle[b] = !n;
             for (int t = 0; t < n; t++)
                 column_of(s, lp, made[t], s->sub_row, s->sub_classes);
+        }
+        if (!round && fresh) {
+            s->eager = 0;
+            memcpy(lp->y, kept, sizeof(double) * lp->m);
+            continue;
         }
         if (lp->n == before && all)
             return;
@@ -271,10 +299,12 @@ double dive(Solver *s, Plan *out, double cutoff, double noise)
 {
     const Instance *in = s->in;
     double cost = 0.0;
+    int fresh = 1;
     s->dives++;
     while (something_left(s)) {
         build(s);
-        improve(s, s->sub_classes > 60 ? 6 : s->sub_classes > 24 ? 8 : 12);
+        improve(s, s->sub_classes > 60 ? 6 : s->sub_classes > 24 ? 8 : 12, !out->n || fresh);
+        fresh = 0;
         if (cost + lp_value(&s->sub) > cutoff + 1e-6 * fabs(cutoff) * 1e-3 + 1e-3)
             return 1e300;
         if (!round_down(s, out, &cost, noise, s->sub_classes > 60 ? 0.25 : 0.12))
@@ -318,7 +348,7 @@ static void fix_all(Solver *s, Plan *out, int pattern, double want, double *cost
         fix(s, out, pool_add(&s->pool, q.bin, classes, counts, length), want, cost);
 }
 
-void dive_from_root(Solver *s, double noise)
+void dive_from_root(Solver *s, double noise, double loose)
 {
     const Instance *in = s->in;
     Lp *lp = &s->root;
@@ -329,8 +359,8 @@ void dive_from_root(Solver *s, double noise)
     memcpy(s->stock, in->limit, sizeof(double) * in->B);
     memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
     for (int i = 0; i < lp->m; i++)
-        if (lp->basic[i] >= 0 && lp->x[i] >= 1 - 1e-4)
-            fix_all(s, plan, lp->tag[lp->basic[i]], floor(lp->x[i] + 1e-4), &cost);
+        if (lp->basic[i] >= 0 && lp->x[i] >= loose + 1 - 1e-4)
+            fix_all(s, plan, lp->tag[lp->basic[i]], floor(lp->x[i] - loose + 1e-4), &cost);
     double rest = dive(s, plan, s->best.objective - cost, noise);
     if (rest < 1e299)
         offer(s, plan);

@@ -52,13 +52,19 @@ void lp_rows(Lp *lp, int m, int bins)
 {
     lp_grow_rows(lp, m);
     lp->m = m;
-    if (bins > lp->bins || !lp->bin_begin) {
-        lp->bin_begin = realloc(lp->bin_begin, sizeof(int) * (bins + 1));
-        lp->adjust = realloc(lp->adjust, sizeof(double) * (bins + 1));
-    }
-    lp->bins = bins;
+    lp_bins(lp, bins);
     memset(lp->bin_begin, 0, sizeof(int) * (bins + 1));
     lp->n = lp->nz = 0;
+}
+
+void lp_bins(Lp *lp, int bins)
+{
+    if (bins > lp->bins_room || !lp->bin_begin) {
+        lp->bins_room = bins + bins / 2;
+        lp->bin_begin = realloc(lp->bin_begin, sizeof(int) * (lp->bins_room + 1));
+        lp->adjust = realloc(lp->adjust, sizeof(double) * (lp->bins_room + 1));
+    }
+    lp->bins = bins;
 }
 
 void lp_bin_rows(Lp *lp, int entries)

@@ -6,6 +6,8 @@
 #include <string.h>
 #include <time.h>
 
+enum { LOOSE = 30 }; /* many nodes of a pattern: so many are left to the dive, which mixes what floors would not */
+
 double now_s(void)
 {
     struct timespec t;
@@ -104,12 +106,12 @@ static void prepare(Solver *s)
     int **by_class[] = {&s->sub_row, &s->sub_class};
     for (size_t i = 0; i < sizeof by_class / sizeof *by_class; i++)
         *by_class[i] = calloc(in->C + 2, sizeof(int));
-    double **doubles[] = {&s->bin_bound, &s->stock, &s->root_limit};
+    double **doubles[] = {&s->stock, &s->root_limit};
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++)
         *doubles[i] = calloc(in->B + 2, sizeof(double));
     s->tried = calloc(65536, sizeof(uint64_t));
     s->sub_use = calloc(in->B + 1, 1);
-    s->idle = calloc(in->B + 1, 1);
+    s->cells.first = calloc(in->B + 2, sizeof(int));
     s->sub_capacity = calloc((size_t)in->B * in->R + 1, sizeof(double));
     s->sub_mask = calloc((size_t)in->B * MASK_WORDS + 1, sizeof(uint64_t));
     s->warm = calloc((size_t)in->B * in->R + 1, sizeof(double));
@@ -230,7 +232,7 @@ void autoscale_run(Solver *s, double seconds, double gap)
     if (now_s() > s->half_time) /* the root is not finished: at least a good bound for the duals that there are */
         s->bound = at_least(s, bound_now(s));
     if (!proven(s))
-        dive_from_root(s, 0.0);
+        dive_from_root(s, 0.0, LOOSE);
     s->complete = 1;
     if (!proven(s) && !out_of_time(s)) {
         s->root_bound = root_solve(s, 1e300, 2);
@@ -240,7 +242,7 @@ void autoscale_run(Solver *s, double seconds, double gap)
     }
     s->half_time = s->deadline;
     for (int i = 0; i < 2 && !proven(s) && !out_of_time(s); i++)
-        dive_from_root(s, 0.2);
+        dive_from_root(s, 0.2, i ? 0.1 * LOOSE : 0.0);
     if (!proven(s) && !out_of_time(s))
         tree(s);
 }
@@ -254,6 +256,8 @@ void autoscale_search(Solver *s, double seconds, double bound, const double *y)
     s->root.deadline = s->sub.deadline = s->deadline;
     prepare(s);
     lp_rows(&s->root, 1, in->B);
+    cells_split(s, NULL, 0);
+    root_cells(s);
     nothing_bought(s);
     s->bound = s->root_bound = bound;
     memcpy(s->root_y, y, sizeof(double) * in->C);
@@ -313,9 +317,10 @@ void autoscale_free(Solver *s)
     void *all[] = {s->fit, s->item_begin, s->item, s->by_price, s->warm, s->warm_sub, s->bin_bound, s->root_limit_row,
                    s->sub_limit_row, s->sub_row, s->sub_class, s->sub_bin, s->in_root, s->root_y, s->root_limit,
                    s->root_rule, s->left, s->stock, s->slack, s->profit,
-                   s->tried, s->idle, s->sub_use, s->sub_capacity, s->sub_mask};
+                   s->tried, s->idle, s->base_begin, s->base_row, s->base_coef, s->sub_use, s->sub_capacity, s->sub_mask};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
+    cells_free(&s->cells);
     pool_free(&s->pool);
     knapsack_free(&s->sack);
     lp_free(&s->root);

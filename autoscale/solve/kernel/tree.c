@@ -10,7 +10,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-typedef struct { int group; char sense; double rhs; } Branch;
 typedef struct {
     double bound;
     int depth, rows, serial;
@@ -62,56 +61,37 @@ static void drop(Node *node)
     free(node->basic);
 }
 
-/* the root's rows and the node's; the basis is left to the caller */
-static void set_rows(Solver *s, const Node *node)
+/* The root's rows and the branches', and the cells that they split bins into; the basis is left to the caller. */
+static void set_rows(Solver *s, const Branch *branch, int depth)
 {
     const Instance *in = s->in;
     Lp *lp = &s->root;
-    int more = 0;
-    for (int d = 0; d < node->depth; d++) {
-        const Branch *branch = &node->branch[d];
-        lp_row(lp, s->base_rows + d, branch->sense, branch->rhs, s->best.objective);
-        more += in->group_start[branch->group + 1] - in->group_start[branch->group];
-    }
-    /* rows by bin: those of the root, then the branches' */
-    int *count = calloc(in->B + 1, sizeof(int)), *row = malloc(sizeof(int) * (s->base_entries + 1)), *begin = malloc(sizeof(int) * (in->B + 2));
-    double *coef = malloc(sizeof(double) * (s->base_entries + 1));
-    int n = 0;
-    for (int b = 0; b < in->B; b++) {
-        begin[b] = n;
-        for (int e = lp->bin_begin[b]; e < lp->bin_begin[b + 1]; e++)
-            if (lp->bin_row[e] < s->base_rows) {
-                row[n] = lp->bin_row[e];
-                coef[n++] = lp->bin_coef[e];
+    int before = s->cells.split, at = 0;
+    cells_split(s, branch, depth);
+    if (before || s->cells.split)
+        root_cells(s);
+    for (int d = 0; d < depth; d++)
+        lp_row(lp, s->base_rows + d, branch[d].sense, branch[d].rhs, s->best.objective);
+    unsigned char *holds = calloc((size_t)(depth + 1) * in->B, 1);
+    for (int d = 0; d < depth; d++)
+        for (int g = in->group_start[branch[d].group]; g < in->group_start[branch[d].group + 1]; g++)
+            holds[(size_t)d * in->B + in->group_bin[g]] = 1;
+    for (int t = 0; t < s->cells.n; t++) {
+        int b = s->cells.bin[t];
+        lp->bin_begin[t] = at;
+        lp_bin_rows(lp, at + s->base_begin[b + 1] - s->base_begin[b] + depth + 1);
+        for (int e = s->base_begin[b]; e < s->base_begin[b + 1]; e++) {
+            lp->bin_row[at] = s->base_row[e];
+            lp->bin_coef[at++] = s->base_coef[e];
+        }
+        for (int d = 0; d < depth; d++)
+            if (holds[(size_t)d * in->B + b] && branch_counts(s, &branch[d], t)) {
+                lp->bin_row[at] = s->base_rows + d;
+                lp->bin_coef[at++] = 1.0;
             }
     }
-    begin[in->B] = n;
-    for (int d = 0; d < node->depth; d++)
-        for (int g = in->group_start[node->branch[d].group]; g < in->group_start[node->branch[d].group + 1]; g++)
-            count[in->group_bin[g]]++;
-    lp_bin_rows(lp, n + more + 1);
-    int at = 0;
-    for (int b = 0; b < in->B; b++) {
-        lp->bin_begin[b] = at;
-        for (int e = begin[b]; e < begin[b + 1]; e++) {
-            lp->bin_row[at] = row[e];
-            lp->bin_coef[at++] = coef[e];
-        }
-        int fill = at;
-        at += count[b];
-        count[b] = fill;
-    }
-    lp->bin_begin[in->B] = at;
-    for (int d = 0; d < node->depth; d++)
-        for (int g = in->group_start[node->branch[d].group]; g < in->group_start[node->branch[d].group + 1]; g++) {
-            int to = count[in->group_bin[g]]++;
-            lp->bin_row[to] = s->base_rows + d;
-            lp->bin_coef[to] = 1.0;
-        }
-    free(count);
-    free(row);
-    free(begin);
-    free(coef);
+    lp->bin_begin[s->cells.n] = at;
+    free(holds);
 }
 
 /* the root's LP with the node's rows, from the node's basis */
@@ -120,19 +100,19 @@ static void enter(Solver *s, const Node *node)
     Lp *lp = &s->root;
     lp_grow_rows(lp, s->base_rows + node->depth + 1); /* one more for probes */
     lp->m = s->base_rows + node->depth;
-    set_rows(s, node);
+    set_rows(s, node->branch, node->depth);
     if (!node->basic || !lp_restart(lp, node->basic, node->rows))
         lp_start(lp);
 }
 
-static Node child_of(Solver *s, Tree *t, const Node *node, int group, char sense, double rhs, double bound)
+static Node child_of(Solver *s, Tree *t, const Node *node, Branch branch, double bound)
 {
     const Lp *lp = &s->root;
     Node child = {bound, node->depth + 1, lp->m + 1, t->serial++, NULL, NULL};
     child.branch = malloc(sizeof(Branch) * child.depth);
     if (node->depth)
         memcpy(child.branch, node->branch, sizeof(Branch) * node->depth);
-    child.branch[node->depth] = (Branch){group, sense, rhs};
+    child.branch[node->depth] = branch;
     child.basic = malloc(sizeof(int) * child.rows);
     memcpy(child.basic, lp->basic, sizeof(int) * lp->m);
     child.basic[lp->m] = -2 - 2 * lp->m; /* the new row is broken by the parent's solution: its fine column is basic */
@@ -140,7 +120,35 @@ static Node child_of(Solver *s, Tree *t, const Node *node, int group, char sense
 }
 
 enum { PROBES = 12, PROBE_PIVOTS = 40, PATIENCE = 5 };
-typedef struct { int group; double total, score; } Choice;
+typedef struct { int group, class_of, least; double total, score; } Choice;
+
+/* a child's branch: at most floor(total), or at least ceil(total) */
+static Branch side(const Choice *choice, char sense)
+{
+    double rhs = sense == 'L' ? floor(choice->total) : ceil(choice->total);
+    return (Branch){choice->group, choice->class_of, choice->least, sense, rhs};
+}
+
+static double away_from_whole(double total)
+{
+    double fraction = total - floor(total);
+    return fraction < 0.5 ? fraction : 1 - fraction;
+}
+
+/* into the list of the best, unless it is there already: the same total at the same price */
+static int enter_choice(Choice *choice, int n, Choice new)
+{
+    for (int t = 0; t < n; t++)
+        if (fabs(choice[t].total - new.total) < 1e-9 && fabs(choice[t].score - new.score) < 1e-9 * new.score)
+            return n;
+    if (n == PROBES && choice[n - 1].score >= new.score)
+        return n;
+    int at = n < PROBES ? n++ : PROBES - 1;
+    for (; at > 0 && choice[at - 1].score < new.score; at--)
+        choice[at] = choice[at - 1];
+    choice[at] = new;
+    return n;
+}
 
 /* the sets whose totals are furthest from whole, weighed by price; their number */
 static int candidates(const Solver *s, Choice *choice)
@@ -151,7 +159,7 @@ static int candidates(const Solver *s, Choice *choice)
     int n = 0;
     for (int i = 0; i < lp->m; i++)
         if (lp->basic[i] >= 0)
-            by_bin[lp->bin[lp->basic[i]]] += lp->x[i];
+            by_bin[s->pool.at[lp->tag[lp->basic[i]]].bin] += lp->x[i];
     for (int g = 0; g < in->G; g++) {
         double sum = 0.0, price = 0.0;
         for (int e = in->group_start[g]; e < in->group_start[g + 1]; e++) {
@@ -159,35 +167,66 @@ static int candidates(const Solver *s, Choice *choice)
             sum += by_bin[b];
             price += by_bin[b] * in->price[b];
         }
-        double fraction = sum - floor(sum), away = fraction < 0.5 ? fraction : 1 - fraction;
-        if (away < 1e-4)
+        if (away_from_whole(sum) < 1e-4)
             continue;
-        double score = (price / sum) * away / (1.0 + 0.02 * sum);
-        int twin = 0; /* the same total at the same price: the same set, but for bins that are not used */
-        for (int t = 0; t < n && !twin; t++)
-            twin = fabs(choice[t].total - sum) < 1e-9 && fabs(choice[t].score - score) < 1e-9 * score;
-        if (twin || (n == PROBES && choice[n - 1].score >= score))
-            continue;
-        int at = n < PROBES ? n++ : PROBES - 1;
-        for (; at > 0 && choice[at - 1].score < score; at--)
-            choice[at] = choice[at - 1];
-        choice[at] = (Choice){g, sum, score};
+        double score = (price / sum) * away_from_whole(sum) / (1.0 + 0.02 * sum);
+        n = enter_choice(choice, n, (Choice){g, -1, 0, sum, score});
     }
     free(by_bin);
     return n;
 }
 
+/* The same among nodes that hold at least k pods of a class, for when all numbers of nodes are whole: of one bin, or of all. */
+static int threshold_candidates(const Solver *s, Choice *choice)
+{
+    const Instance *in = s->in;
+    const Lp *lp = &s->root;
+    int n = 0, *alone = malloc(sizeof(int) * (in->B + 1));
+    for (int g = 0; g < in->G; g++)
+        if (in->group_start[g + 1] - in->group_start[g] == 1)
+            alone[in->group_bin[in->group_start[g]]] = g;
+    for (int i = 0; i < lp->m; i++) {
+        int j = lp->basic[i];
+        if (j < 0 || away_from_whole(lp->x[i]) < 1e-4)
+            continue;
+        Pattern q = s->pool.at[lp->tag[j]];
+        for (int e = q.begin; e < q.begin + q.length; e++)
+            for (int whole = 0; whole < 2; whole++) {
+                int c = s->pool.class_of[e], least = s->pool.count_of[e];
+                double sum = 0.0, price = 0.0;
+                for (int l = 0; l < lp->m; l++) {
+                    if (lp->basic[l] < 0 || lp->x[l] <= 0)
+                        continue;
+                    Pattern p = s->pool.at[lp->tag[lp->basic[l]]];
+                    if (!whole && p.bin != q.bin)
+                        continue;
+                    for (int f = p.begin; f < p.begin + p.length; f++)
+                        if (s->pool.class_of[f] == c && s->pool.count_of[f] >= least) {
+                            sum += lp->x[l];
+                            price += lp->x[l] * in->price[p.bin];
+                        }
+                }
+                int group = whole ? 0 : alone[q.bin]; /* the first is the largest: all bins */
+                if (away_from_whole(sum) < 1e-4 || !cells_bear(s, group))
+                    continue;
+                double score = (price / sum) * away_from_whole(sum) / (1.0 + 0.02 * sum);
+                n = enter_choice(choice, n, (Choice){group, c, least, sum, score});
+            }
+    }
+    free(alone);
+    return n;
+}
+
 /* What the LP over the columns at hand would cost in the child, after a few pivots. */
-static double probe(Solver *s, const Node *node, int group, char sense, double rhs, const Basis *kept)
+static double probe(Solver *s, const Node *node, Branch new, const Basis *kept)
 {
     Lp *lp = &s->root;
     Branch branch[node->depth + 1];
     if (node->depth)
         memcpy(branch, node->branch, sizeof(Branch) * node->depth);
-    branch[node->depth] = (Branch){group, sense, rhs};
-    Node child = {.depth = node->depth + 1, .branch = branch};
+    branch[node->depth] = new;
     lp->m++;
-    set_rows(s, &child);
+    set_rows(s, branch, node->depth + 1);
     lp_append(lp);
     lp_solve(lp, PROBE_PIVOTS);
     double cost = 0.0;
@@ -197,36 +236,41 @@ static double probe(Solver *s, const Node *node, int group, char sense, double r
     return cost;
 }
 
-/* Strong branching: the set for which both children cost most more (Achterberg 2005's product). -1: all are whole. */
-static int choose(Solver *s, const Node *node, double *total)
+/* Strong branching: the set for which both children cost most more (Achterberg 2005's product). 0: nothing to branch on. */
+static int choose(Solver *s, const Node *node, Choice *picked)
 {
     static const Basis nothing;
     Basis kept = nothing;
-    Choice choice[PROBES + 1] = {{0, 0, 0}};
-    int n = candidates(s, choice), pick = -1;
+    Choice choice[2 * PROBES + 1] = {{0, 0, 0, 0, 0}};
+    int n = candidates(s, choice), found = 0;
+    int mode = getenv("TM") ? atoi(getenv("TM")) : 0;
+    if (n > 6 && mode == 2) n = 6;
+    if (!n || mode)
+        n += threshold_candidates(s, choice + n);
+    if (n > 12 && mode == 2) n = 12;
     double best = -1.0, worth = s->best.objective - node->bound + 1.0;
     lp_save(&s->root, &kept);
     for (int i = 0, idle = 0; i < n && idle < PATIENCE; i++, idle++) {
         double down = 0, up = 0;
         if (n > 1) {
-            down = probe(s, node, choice[i].group, 'L', floor(choice[i].total), &kept) - node->bound;
-            up = probe(s, node, choice[i].group, 'G', ceil(choice[i].total), &kept) - node->bound;
+            down = probe(s, node, side(&choice[i], 'L'), &kept) - node->bound;
+            up = probe(s, node, side(&choice[i], 'G'), &kept) - node->bound;
         }
         down = down > worth ? worth : down < worth * 1e-4 ? worth * 1e-4 : down;
         up = up > worth ? worth : up < worth * 1e-4 ? worth * 1e-4 : up;
         if (down * up > best * (1 + 1e-9)) {
             best = down * up;
             idle = 0;
-            pick = choice[i].group;
-            *total = choice[i].total;
+            found = 1;
+            *picked = choice[i];
         }
     }
-    set_rows(s, node);
+    set_rows(s, node->branch, node->depth);
     free(kept.inverse);
     free(kept.x);
     free(kept.y);
     free(kept.basic);
-    return pick;
+    return found;
 }
 
 static void publish(Solver *s, const Tree *t, double current)
@@ -259,21 +303,20 @@ static void expand(Solver *s, Tree *t, Node *node)
     }
     if (t->in_dives <= 0.4 * t->in_nodes) {
         double start = effort(s);
-        dive_from_root(s, s->tree_nodes % 4 ? 0.1 : 0.0);
+        dive_from_root(s, s->tree_nodes % 4 ? 0.1 : 0.0, s->tree_nodes % 3 ? 0.0 : 6.0 * (s->tree_nodes % 4));
         t->in_dives += effort(s) - start;
     }
     if (node->bound >= s->best.objective - 0.5 * s->in->unit)
         return;
-    double total = 0.0;
-    int group = choose(s, node, &total);
-    if (group < 0) {
-        dive_from_root(s, 0.0);
+    Choice choice = {0};
+    if (!choose(s, node, &choice)) {
+        dive_from_root(s, 0.0, 0.0);
         if (node->bound < t->closed)
             t->closed = node->bound;
         return;
     }
-    push(t, child_of(s, t, node, group, 'L', floor(total), node->bound));
-    push(t, child_of(s, t, node, group, 'G', ceil(total), node->bound));
+    push(t, child_of(s, t, node, side(&choice, 'L'), node->bound));
+    push(t, child_of(s, t, node, side(&choice, 'G'), node->bound));
 }
 
 void tree(Solver *s)
