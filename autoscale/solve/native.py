@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import ctypes
+import os
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
+from math import inf
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -14,9 +16,10 @@ import numpy as np
 from autoscale.errors import BadInput
 
 if TYPE_CHECKING:
+    from autoscale.solve.cluster import Rows
     from autoscale.solve.reduce import Matrix, Reduced
 
-KERNEL_ABI = 1
+KERNEL_ABI = 2
 """What a compiled kernel must answer to be used: the number in kernel/core.h."""
 
 NO_PLAN = 1e299
@@ -39,6 +42,10 @@ class _Instance(ctypes.Structure):
         ("group_start", _I),
         ("group_bin", _I),
         ("unit", ctypes.c_double),
+        ("M", ctypes.c_int),
+        ("row_begin", _I),
+        ("row_of", _I),
+        ("row_by", _D),
     ]
 
 
@@ -108,14 +115,30 @@ def _loaded(path: Path) -> ctypes.CDLL | None:
         return None
 
 
+@lru_cache(maxsize=1)
+def threads() -> int:
+    """How many threads the kernel may use: two where this process may run on two processors."""
+    allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return 2 if min(allowed, _quota()) >= 2 else 1  # noqa: PLR2004 - a worker that proves and one that improves
+
+
+def _quota() -> float:
+    """Processors that the control group allows, infinite without a limit."""
+    try:
+        most, period = Path("/sys/fs/cgroup/cpu.max").read_text(encoding="ascii").split()
+        return inf if most == "max" else int(most) / int(period)
+    except (OSError, ValueError):
+        return inf
+
+
 def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     solver = ctypes.c_void_p
     lib.autoscale_new.argtypes = [ctypes.POINTER(_Instance), ctypes.c_uint64, ctypes.POINTER(ctypes.c_int)]
     lib.autoscale_new.restype = solver
-    lib.autoscale_run.argtypes = [solver, ctypes.c_double, ctypes.c_double]
+    lib.autoscale_run.argtypes = [solver, ctypes.c_double, ctypes.c_int]
     lib.autoscale_run.restype = None
-    lib.autoscale_search.argtypes = [solver, ctypes.c_double, ctypes.c_double, _D]
-    lib.autoscale_search.restype = None
+    lib.autoscale_run_many.argtypes = [solver, ctypes.c_double, ctypes.c_int]
+    lib.autoscale_run_many.restype = None
     lib.autoscale_number.argtypes = [solver, ctypes.c_int]
     lib.autoscale_number.restype = ctypes.c_double
     lib.autoscale_entries.argtypes = [solver]
@@ -127,7 +150,7 @@ def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     return lib
 
 
-def run(reduced: Reduced, seconds: float, *, gap: float, seed: int, cancel: Cancel) -> Answer:
+def run(reduced: Reduced, seconds: float, *, seed: int, cancel: Cancel) -> Answer:
     """Solves in the kernel. The GIL is free meanwhile."""
     lib = library()
     if lib is None:
@@ -135,28 +158,27 @@ def run(reduced: Reduced, seconds: float, *, gap: float, seed: int, cancel: Canc
     instance, _keep = _instance(reduced)
     solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
     try:
-        lib.autoscale_run(solver, seconds, gap)
+        lib.autoscale_run(solver, seconds, threads())
         return _answer(lib, solver, reduced)
     finally:
         lib.autoscale_free(solver)
 
 
-def search(reduced: Reduced, seconds: float, *, bound: int, y: Matrix, seed: int, cancel: Cancel) -> Answer:
-    """Neighbourhood search alone, led by duals from elsewhere; `bound` is proven there."""
+def run_many(reduced: Reduced, rows: Rows, seconds: float, *, seed: int, cancel: Cancel) -> Answer:
+    """The same for very many classes: a root over these rows, then neighbourhood search."""
     lib = library()
     if lib is None:
         raise RuntimeError("no compiled kernel")
-    instance, keep = _instance(reduced)
-    keep.append(np.ascontiguousarray(y, dtype=np.float64))
+    instance, _keep = _instance(reduced, rows)
     solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
     try:
-        lib.autoscale_search(solver, seconds, float(bound), keep[-1].ctypes.data_as(_D))
+        lib.autoscale_run_many(solver, seconds, threads())
         return _answer(lib, solver, reduced)
     finally:
         lib.autoscale_free(solver)
 
 
-def _instance(reduced: Reduced) -> tuple[_Instance, list[Matrix]]:
+def _instance(reduced: Reduced, rows: Rows | None = None) -> tuple[_Instance, list[Matrix]]:
     keep: list[Matrix] = []
 
     def pointer(array: Any, dtype: type, kind: Any) -> Any:
@@ -192,6 +214,10 @@ def _instance(reduced: Reduced) -> tuple[_Instance, list[Matrix]]:
         group_start=pointer(starts, np.int32, _I),
         group_bin=pointer(flat_groups, np.int32, _I),
         unit=float(reduced.unit),
+        M=rows.number if rows else len(reduced.demand),
+        row_begin=pointer(rows.begin, np.int32, _I) if rows else None,
+        row_of=pointer(rows.of, np.int32, _I) if rows else None,
+        row_by=doubles(rows.by) if rows else None,
     )
     return instance, keep
 

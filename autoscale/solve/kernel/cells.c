@@ -14,15 +14,6 @@ enum { MOST_THRESHOLDS = 8 };
 
 typedef struct { int class_of, least; } Threshold;
 
-int branch_holds(const Solver *s, const Branch *branch, int bin)
-{
-    const Instance *in = s->in;
-    for (int g = in->group_start[branch->group]; g < in->group_start[branch->group + 1]; g++)
-        if (in->group_bin[g] == bin)
-            return 1;
-    return 0;
-}
-
 static int in_order(const Threshold *a, const Threshold *b)
 {
     return a->class_of != b->class_of ? a->class_of < b->class_of : a->least < b->least;

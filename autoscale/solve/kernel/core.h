@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-enum { KERNEL_ABI = 1 }; /* one more whenever Instance or an exported function changes; native.py must say the same */
+enum { KERNEL_ABI = 2 }; /* one more whenever Instance or an exported function changes; native.py must say the same */
 
 typedef struct {
     int R, C, B, K, G;
@@ -26,6 +26,9 @@ typedef struct {
     const int *group_start;        /* [G+1] sets of bins whose total count may be branched on */
     const int *group_bin;
     double unit;                   /* every objective is a whole multiple of it */
+    int M;                         /* rows of demand in the root: a class each, or fewer for very many classes: */
+    const int *row_begin, *row_of; /* [C+1] the rows that a pod of the class counts in, */
+    const double *row_by;          /* and by how much; row_begin NULL: its own, by one */
 } Instance;
 
 /* ---- patterns: what one node of a bin holds; each is stored once ---- */
@@ -50,6 +53,7 @@ typedef struct {
     int bin_room, bins_room;
     double *cost;
     int *tag, *bin, *begin, *length, *place; /* columns: pattern, bin, entries, position in the basis or -1 */
+    const unsigned char *active;   /* [n] columns that may enter, or NULL: all */
     int *row;
     double *coef;
     int *basic;                    /* [m] variable in each position */
@@ -77,6 +81,7 @@ void lp_save(const Lp *lp, Basis *kept);
 void lp_restore(Lp *lp, const Basis *kept);
 void lp_append(Lp *lp);                                        /* the last row is new: its fine column is basic */
 double lp_cost(const Lp *lp, int variable);
+double lp_reduced_cost(const Lp *lp, int variable);
 double lp_value(const Lp *lp);                                 /* dual value at the true right-hand side */
 
 /* ---- pricing (price.c) ---- */
@@ -91,7 +96,7 @@ typedef struct {
     double best_value;             /* of the best filling found; below 0: none above the goal */
     int *best;                     /* [n] that filling */
     /* scratch */
-    double *share, *rest, *key, *tail;
+    double *share, *rest, *key, *use, *tail;
     int *order, *take, *sorted;
     double lambda[MOST_RESOURCES], left[MOST_RESOURCES];
     double goal;
@@ -114,6 +119,7 @@ typedef struct {
     int hasty;                     /* multipliers only: the first rounds need good patterns, not the best */
     double deadline;               /* labels end by then; 0: no clock */
 } Knapsack;
+double critical(double *key, double *use, int n);               /* the key at which items, in descending order, have used 1 */
 void knapsack_init(Knapsack *k, int R, int C);
 void knapsack_free(Knapsack *k);
 /* Is max value.x over W x <= capacity, 0 <= x <= most above goal? Returns a proven upper bound, at least goal. */
@@ -155,9 +161,11 @@ typedef struct {
 } Cells;
 
 /* ---- the solver's state ---- */
-enum { MASK_WORDS = 4 };
-typedef struct {
+enum { MASK_WORDS = 4, WORK = 20000 /* effort between two looks at each other's plans */ };
+typedef struct Solver {
     const Instance *in;
+    struct Solver *twin;           /* who searches beside us (pair.c), or NULL */
+    int threads;
     Pool pool;
     Knapsack sack;
     Lp root, sub;
@@ -199,7 +207,11 @@ typedef struct {
     long dives, tries, tree_nodes, rounds, improved;
 } Solver;
 
+Solver *autoscale_new(const Instance *in, uint64_t seed, volatile int *cancel);
+void autoscale_free(Solver *s);
+void prepare(Solver *s);
 double now_s(void);
+void clock_from(double seconds);                                /* this thread's now_s goes on from there, if it counts CPU time */
 int out_of_time(const Solver *s);
 double random_unit(Solver *s);
 double pattern_rule(const Solver *s, int pattern, int rule);    /* what one such node adds to the rule's left side */
@@ -209,7 +221,6 @@ int offer(Solver *s, Plan *plan);                               /* keep it if it
 void cells_split(Solver *s, const Branch *branch, int depth);
 int cells_bear(const Solver *s, int group);
 int part_of(const Solver *s, int pattern);
-int branch_holds(const Solver *s, const Branch *branch, int bin);
 int branch_counts(const Solver *s, const Branch *branch, int cell);
 void cells_free(Cells *c);
 
@@ -217,6 +228,7 @@ void cells_free(Cells *c);
 void root_build(Solver *s);
 void root_add(Solver *s, int pattern);
 void root_cells(Solver *s);                                     /* after cells_split: columns and arrays by cell */
+double class_value(const Solver *s, const Lp *lp, int b, int c, const int *row_of, int rule_row); /* of a pod at lp's duals */
 void column_of(Solver *s, Lp *lp, int pattern, const int *row_of, int rule_row);
 int price_bin(Solver *s, const Lp *lp, int cell, const double *left, const int *row_of, int rule_row,
               int added, double *warm, int exact, int *made, int most);
@@ -233,5 +245,7 @@ double effort(const Solver *s);
 int proven(const Solver *s);
 double safe(const Solver *s, double bound);
 void tree(Solver *s);
+Solver *twin_of(const Solver *s);                               /* another solver of the same problem, to search beside s */
+void pair_turn(Solver *s, double work, void (*own)(Solver *, double, void *), void *state);
 
 #endif

@@ -118,6 +118,7 @@ static void build(Solver *s)
         }
     }
     lp->bin_begin[in->B] = entries;
+    lp->effort += 0.5 * s->root.n + 0.15 * in->B * s->sub_classes + 0.1 * s->sub_bins * s->sub_bins;
     for (int j = 0; j < s->root.n; j++)
         if (fits_left(s, &s->pool.at[s->root.tag[j]]))
             column_of(s, lp, s->root.tag[j], s->sub_row, rules);

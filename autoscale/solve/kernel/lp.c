@@ -2,7 +2,7 @@
 
        minimise c.x + fine.t   subject to   A x + slack + (fine columns) = b,   x, slack, t >= 0
 
-   Every row has a "fine" column that lets it be broken at a cost, so the first basis (slacks and fines) is feasible,
+   Rows are >=, <=, = or 'S', = at the same fine on both sides. Every row has a "fine" column that lets it be broken at a cost, so the first basis (slacks and fines) is feasible,
    and so is any basis after a new row has been added: if the row is broken, its fine column enters with the violation.
    No dual simplex is needed. The inverse of the basis is kept explicitly, by columns, and updated by rank-one steps
    that skip zeros (Dantzig's revised simplex; see Chvatal, Linear Programming, 1983, chapters 7 and 13). Degenerate
@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { REBUILD_AFTER = 80, CANDIDATES = 24 };
-#define PIVOT_TOLERANCE 1e-9
+#define PIVOT_TOLERANCE 1e-8
 
 void lp_init(Lp *lp)
 {
@@ -117,11 +117,16 @@ int lp_column(Lp *lp, int tag, int bin, double cost, const int *rows, const doub
 static double slack_sign(const Lp *lp, int i) { return lp->sense[i] == 'L' ? 1.0 : -1.0; }
 static double fine_sign(const Lp *lp, int i) { return lp->sense[i] == 'L' ? -1.0 : 1.0; }
 
+/* of leaving a row's right-hand side on the allowed side; rows of sense 'S' should be met exactly */
+static double slack_cost(const Lp *lp, int i) { return lp->sense[i] == 'S' ? lp->fine[i] : 0.0; }
+
 double lp_cost(const Lp *lp, int v)
 {
     if (v >= 0)
         return lp->cost[v];
-    return (-v) % 2 ? 0.0 : lp->fine[(-v - 2) / 2];
+    if ((-v) % 2)
+        return slack_cost(lp, (-v - 1) / 2);
+    return lp->fine[(-v - 2) / 2];
 }
 
 static void add_scaled(double *to, const double *from, double by, int m)
@@ -147,11 +152,11 @@ static void forward(Lp *lp, int v)
             add_scaled(lp->alpha, lp->inverse + (size_t)lp->bin_row[e] * ld, lp->bin_coef[e], m);
 }
 
-static double reduced_cost(const Lp *lp, int v)
+double lp_reduced_cost(const Lp *lp, int v)
 {
     if (v < 0) {
         int i = (-v - 1) / 2;
-        return (-v) % 2 ? -lp->y[i] * slack_sign(lp, i) : lp->fine[i] - lp->y[i] * fine_sign(lp, i);
+        return (-v) % 2 ? slack_cost(lp, i) - lp->y[i] * slack_sign(lp, i) : lp->fine[i] - lp->y[i] * fine_sign(lp, i);
     }
     double d = lp->cost[v];
     for (int e = lp->begin[v]; e < lp->begin[v] + lp->length[v]; e++)
@@ -368,8 +373,7 @@ void lp_append(Lp *lp)
 /* the most promising variables by reduced cost */
 static int scan(Lp *lp, int *candidate, double *score)
 {
-    int n = 0;
-    lp->effort += 0.25 * lp->n;
+    int n = 0, seen = 0;
     int adjusted = lp->bin_begin[lp->bins] > 0;
     for (int b = 0; b < lp->bins && adjusted; b++) {
         double sum = 0.0;
@@ -383,16 +387,17 @@ static int scan(Lp *lp, int *candidate, double *score)
             int i = (-v - 1) / 2;
             if (lp->logical_in[-v - 1] || ((-v) % 2 && lp->sense[i] == 'E'))
                 continue;
-            d = reduced_cost(lp, v);
+            d = lp_reduced_cost(lp, v);
             scale = fabs(lp->y[i]);
         } else {
-            if (lp->place[v] >= 0)
+            if (lp->place[v] >= 0 || (lp->active && !lp->active[v]))
                 continue;
             d = lp->cost[v] - (adjusted ? lp->adjust[lp->bin[v]] : 0.0);
             for (int e = lp->begin[v]; e < lp->begin[v] + lp->length[v]; e++)
                 d -= lp->y[lp->row[e]] * lp->coef[e];
             scale = lp->cost[v];
         }
+        seen++;
         if (d >= -1e-9 * (scale + 1.0))
             continue;
         int at = n < CANDIDATES ? n++ : CANDIDATES;
@@ -409,6 +414,7 @@ static int scan(Lp *lp, int *candidate, double *score)
         score[at] = d;
         candidate[at] = v;
     }
+    lp->effort += 0.03 * lp->n + 0.2 * seen;
     return n;
 }
 
@@ -471,7 +477,7 @@ int lp_solve(Lp *lp, int most)
                 int v = candidate[t];
                 if (v >= 0 ? lp->place[v] >= 0 : lp->logical_in[-v - 1])
                     continue;
-                double d = used ? reduced_cost(lp, v) : score[t];
+                double d = used ? lp_reduced_cost(lp, v) : score[t];
                 if (d < -1e-9 * ((v >= 0 ? lp->cost[v] : 0.0) + 1.0) && d < least) {
                     least = d;
                     pick = v;

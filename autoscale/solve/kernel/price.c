@@ -21,14 +21,14 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_UNITS = 64, RULERS = 6, CELLS = 512, FEW = 5, MOST_CELLS = 1 << 22 };
+enum { CORE = 300, MOST_UNITS = 64, RULERS = 6, CELLS = 512, FEW = 5, MOST_CELLS = 1 << 22 };
 
 void knapsack_init(Knapsack *k, int R, int C)
 {
     memset(k, 0, sizeof *k);
     k->R = R;
     C += 2;
-    double **doubles[] = {&k->value, &k->most, &k->rest, &k->key};
+    double **doubles[] = {&k->value, &k->most, &k->rest, &k->key, &k->use};
     for (size_t i = 0; i < sizeof doubles / sizeof *doubles; i++)
         *doubles[i] = calloc(C, sizeof(double));
     double **tables[] = {&k->weight, &k->share, &k->tail};
@@ -42,7 +42,7 @@ void knapsack_init(Knapsack *k, int R, int C)
 
 void knapsack_free(Knapsack *k)
 {
-    void *all[] = {k->cell, k->grid_share, k->item, k->value, k->most, k->weight, k->best, k->share, k->rest, k->key, k->tail,
+    void *all[] = {k->cell, k->grid_share, k->item, k->value, k->most, k->weight, k->best, k->share, k->rest, k->key, k->use, k->tail,
                    k->order, k->take, k->sorted, k->table, k->ruler, k->label, k->next, k->label_left, k->next_left, k->trace_parent,
                    k->trace_count};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -54,6 +54,7 @@ static double lagrange(Knapsack *k, const double *lambda)
 {
     int R = k->R;
     double f = 0.0;
+    k->effort += 0.1 * k->n;
     for (int r = 0; r < R; r++)
         f += lambda[r];
     for (int i = 0; i < k->n; i++) {
@@ -80,6 +81,47 @@ static void sort_by_key(int *order, const double *key, int n)
         }
 }
 
+/* The key at which items taken in descending order of key have used 1, by quickselect; 0 when all of them do not. */
+double critical(double *key, double *use, int n)
+{
+    double before = 0.0, found = 0.0;
+    int low = 0, high = n;
+    while (low < high) {
+        double a = key[low], b = key[(low + high) / 2], c = key[high - 1];
+        double pivot = a > b ? (b > c ? b : a > c ? c : a) : (a > c ? a : b > c ? c : b), upper = 0.0, equal = 0.0;
+        int i = low, j = low, end = high; /* [low,i) above the pivot, [i,j) equal to it, [end,high) below */
+        while (j < end) {
+            double k = key[j], u = use[j];
+            if (k > pivot) {
+                key[j] = key[i];
+                use[j++] = use[i];
+                key[i] = k;
+                use[i++] = u;
+                upper += u;
+            } else if (k == pivot) {
+                equal += u;
+                j++;
+            } else {
+                end--;
+                key[j] = key[end];
+                use[j] = use[end];
+                key[end] = k;
+                use[end] = u;
+            }
+        }
+        if (before + upper >= 1.0)
+            high = i;
+        else if (before + upper + equal >= 1.0) {
+            found = pivot;
+            break;
+        } else {
+            before += upper + equal;
+            low = end;
+        }
+    }
+    return found;
+}
+
 /* the best lambda[r] with the others fixed: fill the capacity in order of (v - other duals) / share */
 static void descend(Knapsack *k, int r)
 {
@@ -87,21 +129,11 @@ static void descend(Knapsack *k, int r)
     for (int i = 0; i < k->n; i++) {
         double share = k->share[i * R + r], c = k->rest[i] + k->lambda[r] * share;
         if (share > 0 && c > 0) {
-            k->key[i] = c / share;
-            k->sorted[n++] = i;
+            k->key[n] = c / share;
+            k->use[n++] = k->most[i] * share;
         }
     }
-    sort_by_key(k->sorted, k->key, n);
-    double used = 0.0, lambda = 0.0;
-    for (int t = 0; t < n; t++) {
-        int i = k->sorted[t];
-        used += k->most[i] * k->share[i * R + r];
-        if (used >= 1.0) {
-            lambda = k->key[i];
-            break;
-        }
-    }
-    double by = lambda - k->lambda[r];
+    double lambda = critical(k->key, k->use, n), by = lambda - k->lambda[r];
     k->lambda[r] = lambda;
     for (int i = 0; i < k->n; i++)
         k->rest[i] -= by * k->share[i * R + r];
@@ -220,6 +252,7 @@ static double tabulate(Knapsack *k, int n, const double *lambda, int a)
     for (int r = 0; r < R; r++)
         f += lambda[r];
     memset(table + (size_t)n * width, 0, sizeof(double) * width);
+    k->effort += 0.05 * n * (width + 8);
     for (int t = n - 1; t >= 0; t--) {
         int i = k->order[t], most = (int)k->most[i], w = k->small < 0 ? 0 : (int)k->weight[i * R + k->small];
         double v = k->value[i];
@@ -709,7 +742,7 @@ static double search_with_table(Knapsack *k, int n, double f, long node_limit)
     k->nodes = 0;
     k->node_limit = node_limit;
     depth_first(k, 0, n, 0.0);
-    k->effort += k->nodes;
+    k->effort += 2 * k->nodes;
     return k->nodes <= node_limit ? k->goal : f;
 }
 
@@ -726,9 +759,44 @@ static int quick_search(Knapsack *k, double f)
     k->nodes = 0;
     k->node_limit = 60;
     depth_first(k, 0, n, 0.0);
-    k->effort += k->nodes;
+    k->effort += 2 * k->nodes;
     return k->nodes <= k->node_limit;
 }
+
+static void keep_item(Knapsack *k, int to, int from)
+{
+    k->item[to] = k->item[from];
+    k->value[to] = k->value[from];
+    k->most[to] = k->most[from];
+    k->rest[to] = k->rest[from];
+    memcpy(k->weight + to * k->R, k->weight + from * k->R, sizeof(double) * k->R);
+    memcpy(k->share + to * k->R, k->share + from * k->R, sizeof(double) * k->R);
+}
+
+/* Of very many items, those that can be in a filling above the goal; 1 when even of these only the best are kept. */
+static int narrow(Knapsack *k, double f)
+{
+    int n = 0;
+    for (int i = 0; i < k->n; i++)
+        if (k->rest[i] >= 0 || f + k->rest[i] > k->goal)
+            keep_item(k, n++, i);
+    k->n = n;
+    if (n <= CORE)
+        return 0;
+    for (int i = 0; i < n; i++) {
+        k->key[i] = k->rest[i];
+        k->use[i] = 1.0 / CORE;
+    }
+    double least = critical(k->key, k->use, n);
+    k->n = 0;
+    for (int i = 0; i < n && k->n < CORE; i++)
+        if (k->rest[i] >= least)
+            keep_item(k, k->n++, i);
+    return 1;
+}
+
+/* The sharper steps on the items that are left, with multipliers and their bound f. */
+static double sharpen(Knapsack *k, double f, double *warm, long node_limit, int label_limit);
 
 double knapsack_solve(Knapsack *k, double goal, double *warm, long node_limit, int label_limit)
 {
@@ -745,20 +813,28 @@ double knapsack_solve(Knapsack *k, double goal, double *warm, long node_limit, i
             k->share[i * R + r] = k->capacity[r] > 0 ? k->weight[i * R + r] / k->capacity[r] : 0.0;
     memcpy(k->lambda, warm, sizeof(double) * R);
     double f = coordinate_descent(k, goal);
+    int narrowed = f > goal && k->n > CORE ? narrow(k, f) : 0;
     if (f > goal && k->hasty) {
         memcpy(warm, k->lambda, sizeof(double) * R);
         return f;
     }
-    if (f > goal && quick_search(k, f)) {
+    double bound = sharpen(k, f, warm, node_limit, label_limit);
+    return narrowed ? f : bound;
+}
+
+static double sharpen(Knapsack *k, double f, double *warm, long node_limit, int label_limit)
+{
+    int R = k->R;
+    if (f > k->goal && quick_search(k, f)) {
         memcpy(warm, k->lambda, sizeof(double) * R);
         return k->goal;
     }
-    if (f > goal)
+    if (f > k->goal)
         f = subgradient(k, k->goal, f, 100);
     memcpy(warm, k->lambda, sizeof(double) * R);
     if (f <= k->goal)
         return k->goal;
-    k->effort += 30.0 * k->n;
+    k->effort += 5.0 * k->n;
     int n = k->arranged = arrange(k, f);
     k->small = n <= 40 || node_limit >= 1000 ? smallest_resource(k, n) : -1;
     f = search_with_table(k, n, f, node_limit);
@@ -771,7 +847,7 @@ double knapsack_solve(Knapsack *k, double goal, double *warm, long node_limit, i
             memcpy(k->left, k->capacity, sizeof(double) * R);
             k->nodes = 0;
             depth_first(k, 0, n, 0.0);
-            k->effort += k->nodes;
+            k->effort += 2 * k->nodes;
         }
         if (f <= k->goal || k->nodes <= node_limit)
             return k->goal;

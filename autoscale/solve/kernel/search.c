@@ -23,6 +23,7 @@ static double waste_of(const Solver *s, int pattern)
 static void tidy(Solver *s, Plan *plan)
 {
     int *at = malloc(sizeof(int) * (s->pool.n + 1)), n = 0;
+    s->sub.effort += 0.02 * s->pool.n;
     memset(at, -1, sizeof(int) * (s->pool.n + 1));
     for (int i = 0; i < plan->n; i++) {
         if (plan->count[i] <= 0)

@@ -6,17 +6,31 @@
 #include <string.h>
 #include <time.h>
 
+#define ROOT_SHARE 0.5
 enum { LOOSE = 30 }; /* many nodes of a pattern: so many are left to the dive, which mixes what floors would not */
+
+#ifdef CPU_CLOCK /* for measurements on a busy machine */
+static _Thread_local double clock_base;
+#define CLOCK CLOCK_THREAD_CPUTIME_ID
+#else
+static const double clock_base = 0.0;
+#define CLOCK CLOCK_MONOTONIC
+#endif
 
 double now_s(void)
 {
     struct timespec t;
-#ifdef CPU_CLOCK /* for measurements on a busy machine */
-    clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+    clock_gettime(CLOCK, &t);
+    return clock_base + (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
+}
+
+void clock_from(double seconds)
+{
+#ifdef CPU_CLOCK
+    clock_base += seconds - now_s();
 #else
-    clock_gettime(CLOCK_MONOTONIC, &t);
+    (void)seconds;
 #endif
-    return (double)t.tv_sec + 1e-9 * (double)t.tv_nsec;
 }
 
 int out_of_time(const Solver *s) { return (s->cancel && *s->cancel) || now_s() > s->deadline; }
@@ -86,7 +100,7 @@ double safe(const Solver *s, double bound)
     return low > -1e250 ? ceil(low / s->in->unit - 1e-9) * s->in->unit : low;
 }
 
-static void prepare(Solver *s)
+void prepare(Solver *s)
 {
     const Instance *in = s->in;
     size_t cells = (size_t)in->B * in->C;
@@ -204,18 +218,25 @@ static double at_least(const Solver *s, double bound)
 static void keep_duals(Solver *s)
 {
     const Instance *in = s->in;
-    memcpy(s->root_y, s->root.y, sizeof(double) * in->C);
-    memcpy(s->root_rule, s->root.y + in->C, sizeof(double) * in->K);
+    for (int c = 0; c < in->C; c++)
+        s->root_y[c] = in->row_begin ? class_value(s, &s->root, 0, c, NULL, in->M) : s->root.y[c];
+    memcpy(s->root_rule, s->root.y + in->M, sizeof(double) * in->K);
     for (int b = 0; b < in->B; b++)
         s->root_limit[b] = s->root_limit_row[b] >= 0 ? s->root.y[s->root_limit_row[b]] : 0.0;
 }
 
-void autoscale_run(Solver *s, double seconds, double gap)
+static void search_too(Solver *s, double work, void *state)
+{
+    (void)state;
+    search(s, effort(s) + work);
+}
+
+void autoscale_run(Solver *s, double seconds, int threads)
 {
     const Instance *in = s->in;
     s->started = now_s();
     s->deadline = s->sack.deadline = s->started + seconds;
-    (void)gap;
+    s->threads = threads;
     prepare(s);
     nothing_bought(s);
     root_build(s);
@@ -247,39 +268,52 @@ void autoscale_run(Solver *s, double seconds, double gap)
         tree(s);
 }
 
-/* For very many classes: no linear program; greedy plans led by the duals y given, then neighbourhood search. */
-void autoscale_search(Solver *s, double seconds, double bound, const double *y)
+static void greedy_plan(Solver *s, const double *value)
 {
     const Instance *in = s->in;
+    memcpy(s->left, in->demand, sizeof(double) * in->C);
+    memcpy(s->stock, in->limit, sizeof(double) * in->B);
+    memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
+    plan_clear(&s->trial, in->C);
+    greedy(s, &s->trial, value);
+    offer(s, &s->trial);
+}
+
+/* For very many classes, whose rows are those of clusters: the root for its bound and duals, greedy plans led by them,
+   then neighbourhood search. */
+void autoscale_run_many(Solver *s, double seconds, int threads)
+{
+    s->threads = threads;
     s->started = now_s();
     s->deadline = s->sack.deadline = s->started + seconds;
-    s->root.deadline = s->sub.deadline = s->deadline;
     prepare(s);
-    lp_rows(&s->root, 1, in->B);
-    cells_split(s, NULL, 0);
-    root_cells(s);
     nothing_bought(s);
-    s->bound = s->root_bound = bound;
-    memcpy(s->root_y, y, sizeof(double) * in->C);
-    for (int attempt = 0; attempt < 2; attempt++) {
-        memcpy(s->left, in->demand, sizeof(double) * in->C);
-        memcpy(s->stock, in->limit, sizeof(double) * in->B);
-        memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
-        plan_clear(&s->trial, in->C);
-        if (attempt)
-            cheapest_values(s);
-        greedy(s, &s->trial, attempt ? s->profit : y);
-        offer(s, &s->trial);
-    }
+    root_build(s);
+    cheapest_values(s);
+    greedy_plan(s, s->profit);
+    for (int i = 0; i < s->best.n; i++)
+        root_add(s, s->best.pattern[i]);
+    s->half_time = s->started + ROOT_SHARE * seconds;
+    s->bound = at_least(s, root_solve(s, 1e300, 1));
+    keep_duals(s);
+    if (now_s() > s->half_time)
+        s->bound = at_least(s, bound_now(s));
+    s->root_bound = s->bound;
+    s->root_seconds = now_s() - s->started;
+    greedy_plan(s, s->root_y);
     s->complete = 1;
-    search(s, 1e300);
+    s->twin = twin_of(s);
+    while (!proven(s) && !out_of_time(s))
+        pair_turn(s, WORK, search_too, NULL);
 }
 
 double autoscale_number(const Solver *s, int what)
 {
+    static const Solver nobody;
+    const Solver *twin = s->twin ? s->twin : &nobody;
     double numbers[] = {s->best.objective, s->bound, (double)s->best.n, s->root_bound, s->root_seconds,
-                        (double)s->rounds, (double)s->dives, (double)s->tries, (double)s->tree_nodes,
-                        (double)s->root.n, (double)s->pool.n, (double)s->improved, s->first_seconds};
+                        (double)s->rounds, (double)(s->dives + twin->dives), (double)(s->tries + twin->tries),
+                        (double)s->tree_nodes, (double)s->root.n, (double)s->pool.n, (double)(s->improved + twin->improved), s->first_seconds};
     return numbers[what];
 }
 
@@ -320,6 +354,8 @@ void autoscale_free(Solver *s)
                    s->tried, s->idle, s->base_begin, s->base_row, s->base_coef, s->sub_use, s->sub_capacity, s->sub_mask};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
+    if (s->twin)
+        autoscale_free(s->twin);
     cells_free(&s->cells);
     pool_free(&s->pool);
     knapsack_free(&s->sack);

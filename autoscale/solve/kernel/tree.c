@@ -3,8 +3,8 @@
    The LP buys 1.3 nodes of a dear type where 1 or 2 are possible. For a set of bins (one bin, one machine, all that
    admit a class, all) whose total is f in the LP, one child has  sum <= floor(f)  and the other  sum >= ceil(f): rows
    that count nodes, so pricing only sees other prices (Vanderbeck 2000; Barnhart et al. 1998 for the scheme).
-   Best bound first. Every node's LP is also the start of a dive. Neighbourhood search takes turns with the tree, by
-   effort, not by the clock, so equal problems are searched in equal order. */
+   Where all totals are whole, the same is done for nodes that hold at least k pods of a class (cells.c). Best bound first.
+   Some nodes' LPs are also the start of a dive; neighbourhood search goes on beside the tree (pair.c). */
 #include "core.h"
 #include <math.h>
 #include <stdlib.h>
@@ -20,7 +20,7 @@ typedef struct {
     Node *heap;
     int n, room, serial;
     double closed;                 /* least bound among nodes that can't be branched on */
-    double in_nodes, in_dives, in_search; /* effort */
+    double in_nodes, in_dives;     /* effort */
 } Tree;
 
 static int before(const Node *a, const Node *b)
@@ -119,7 +119,10 @@ static Node child_of(Solver *s, Tree *t, const Node *node, Branch branch, double
     return child;
 }
 
-enum { PROBES = 12, PROBE_PIVOTS = 40, PATIENCE = 5 };
+enum { PROBES = 12, PROBE_PIVOTS = 40, PATIENCE = 5, KEPT = 1000 };
+#define POOR 0.1       /* of what is missing to the best plan: a bound that moves less is worth other candidates */
+#define FLATTERED 0.25 /* of what is missing: more than that is not believed of a threshold beside numbers of nodes */
+#define TRIFLE 1e-4
 typedef struct { int group, class_of, least; double total, score; } Choice;
 
 /* a child's branch: at most floor(total), or at least ceil(total) */
@@ -236,41 +239,80 @@ static double probe(Solver *s, const Node *node, Branch new, const Basis *kept)
     return cost;
 }
 
-/* Strong branching: the set for which both children cost most more (Achterberg 2005's product). 0: nothing to branch on. */
+/* The columns that a child's LP may want within a few pivots: those of least reduced cost. */
+static unsigned char *promising(const Lp *lp)
+{
+    unsigned char *active = malloc(lp->n + 1);
+    double *key = malloc(sizeof(double) * (lp->n + 1)), *use = malloc(sizeof(double) * (lp->n + 1));
+    for (int j = 0; j < lp->n; j++) {
+        key[j] = -lp_reduced_cost(lp, j);
+        use[j] = 1.0 / (KEPT + 2 * lp->m);
+    }
+    double *sorted = malloc(sizeof(double) * (lp->n + 1));
+    memcpy(sorted, key, sizeof(double) * lp->n);
+    double least = critical(sorted, use, lp->n);
+    for (int j = 0; j < lp->n; j++)
+        active[j] = key[j] >= least || lp->n <= KEPT + 2 * lp->m;
+    free(key);
+    free(use);
+    free(sorted);
+    return active;
+}
+
+/* The product of what both children cost more (Achterberg 2005), each at most `most` and at least a trifle. */
+static double probed(Solver *s, const Node *node, const Choice *choice, double most, double trifle, const Basis *kept)
+{
+    double down = probe(s, node, side(choice, 'L'), kept) - node->bound;
+    double up = probe(s, node, side(choice, 'G'), kept) - node->bound;
+    down = down > most ? most : down < trifle ? trifle : down;
+    up = up > most ? most : up < trifle ? trifle : up;
+    return down * up;
+}
+
+/* Strong branching among choice[from..to): better than `best`, or -1; not many in a row in vain. */
+static int strongest(Solver *s, const Node *node, const Choice *choice, int from, int to, double share, double *best,
+                     const Basis *kept)
+{
+    double worth = s->best.objective - node->bound + 1.0;
+    int pick = -1;
+    for (int i = from, idle = 0; i < to && idle < PATIENCE; i++, idle++) {
+        double score = probed(s, node, &choice[i], share * worth, TRIFLE * worth, kept);
+        if (score > *best * (1 + 1e-9)) {
+            *best = score;
+            idle = 0;
+            pick = i;
+        }
+    }
+    return pick;
+}
+
+/* What to branch on: numbers of nodes; thresholds where none of these is broken, or none moves the bound much. A probe
+   flatters thresholds, as the patterns that a child needs are not made yet. 0: the LP's solution is whole. */
 static int choose(Solver *s, const Node *node, Choice *picked)
 {
     static const Basis nothing;
     Basis kept = nothing;
     Choice choice[2 * PROBES + 1] = {{0, 0, 0, 0, 0}};
-    int n = candidates(s, choice), found = 0;
-    int mode = getenv("TM") ? atoi(getenv("TM")) : 0;
-    if (n > 6 && mode == 2) n = 6;
-    if (!n || mode)
-        n += threshold_candidates(s, choice + n);
-    if (n > 12 && mode == 2) n = 12;
+    int counts = candidates(s, choice), n = counts + threshold_candidates(s, choice + counts);
     double best = -1.0, worth = s->best.objective - node->bound + 1.0;
     lp_save(&s->root, &kept);
-    for (int i = 0, idle = 0; i < n && idle < PATIENCE; i++, idle++) {
-        double down = 0, up = 0;
-        if (n > 1) {
-            down = probe(s, node, side(&choice[i], 'L'), &kept) - node->bound;
-            up = probe(s, node, side(&choice[i], 'G'), &kept) - node->bound;
-        }
-        down = down > worth ? worth : down < worth * 1e-4 ? worth * 1e-4 : down;
-        up = up > worth ? worth : up < worth * 1e-4 ? worth * 1e-4 : up;
-        if (down * up > best * (1 + 1e-9)) {
-            best = down * up;
-            idle = 0;
-            found = 1;
-            *picked = choice[i];
-        }
+    unsigned char *active = promising(&s->root);
+    s->root.active = active;
+    int pick = strongest(s, node, choice, 0, counts, 1.0, &best, &kept);
+    if (!counts || best <= POOR * POOR * worth * worth) {
+        int other = strongest(s, node, choice, counts, n, counts ? FLATTERED : 1.0, &best, &kept);
+        pick = other < 0 ? pick : other;
     }
     set_rows(s, node->branch, node->depth);
+    s->root.active = NULL;
+    free(active);
     free(kept.inverse);
     free(kept.x);
     free(kept.y);
     free(kept.basic);
-    return found;
+    if (pick >= 0)
+        *picked = choice[pick];
+    return pick >= 0;
 }
 
 static void publish(Solver *s, const Tree *t, double current)
@@ -301,7 +343,7 @@ static void expand(Solver *s, Tree *t, Node *node)
         push(t, (Node){node->bound, 0, 0, t->serial++, NULL, NULL});
         return;
     }
-    if (t->in_dives <= 0.4 * t->in_nodes) {
+    if (t->in_dives <= 0.15 * t->in_nodes) {
         double start = effort(s);
         dive_from_root(s, s->tree_nodes % 4 ? 0.1 : 0.0, s->tree_nodes % 3 ? 0.0 : 6.0 * (s->tree_nodes % 4));
         t->in_dives += effort(s) - start;
@@ -319,6 +361,28 @@ static void expand(Solver *s, Tree *t, Node *node)
     push(t, child_of(s, t, node, side(&choice, 'G'), node->bound));
 }
 
+/* nodes for so much effort; when there are none left, and none could be branched on, search helps */
+static void grow(Solver *s, double work, void *state)
+{
+    Tree *t = state;
+    double until = effort(s) + work;
+    while (effort(s) < until && !proven(s) && !out_of_time(s)) {
+        double start = effort(s), dives = t->in_dives;
+        if (!t->n) {
+            publish(s, t, 1e300);
+            if (t->closed >= s->best.objective || proven(s))
+                return;
+            search(s, until);
+            return;
+        }
+        Node node = pop(t);
+        expand(s, t, &node);
+        drop(&node);
+        publish(s, t, 1e300);
+        t->in_nodes += effort(s) - start + 1 - (t->in_dives - dives);
+    }
+}
+
 void tree(Solver *s)
 {
     Tree t = {.closed = 1e300};
@@ -327,24 +391,10 @@ void tree(Solver *s)
     root.basic = malloc(sizeof(int) * root.rows);
     memcpy(root.basic, s->root.basic, sizeof(int) * root.rows);
     push(&t, root);
-    while (!proven(s) && !out_of_time(s)) {
-        double start = effort(s);
-        if (t.n && t.in_nodes <= 1.5 * t.in_search) {
-            double dives = t.in_dives;
-            Node node = pop(&t);
-            expand(s, &t, &node);
-            drop(&node);
-            publish(s, &t, 1e300);
-            t.in_nodes += effort(s) - start + 1 - (t.in_dives - dives);
-        } else {
-            if (!t.n && t.closed >= s->best.objective) {
-                publish(s, &t, 1e300);
-                break;
-            }
-            search(s, start + 20000);
-            t.in_search += effort(s) - start + 1;
-        }
-    }
+    s->twin = twin_of(s);
+    while (!proven(s) && !out_of_time(s) && (t.n || t.closed < s->best.objective))
+        pair_turn(s, WORK, grow, &t);
+    publish(s, &t, 1e300);
     while (t.n) {
         Node node = pop(&t);
         drop(&node);
