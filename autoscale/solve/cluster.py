@@ -1,153 +1,112 @@
-"""When hardly two pods are equal: clusters of like classes, for a linear program with fewer rows than classes.
+"""When hardly two pods are equal: classes of like pods, shrunk to the smallest, for a bound and for duals.
 
-Any y >= 0 under which no pattern is worth more than its node costs proves the bound y.d; the best y needs a row for
-every class. Here y is kept to functions that are linear in the request within each cluster,
+A plan for the true pods is one for pods that ask for less, so with every class's request lowered to the least of its
+cluster, resource by resource, each plan's cost stays possible and the optimum can only fall: the smaller problem's
+bound is a bound. Its duals then lead a greedy plan and the neighbourhood search for the pods as they are.
 
-    y_c = a_k + sum_r b_kr w_cr        for every class c of cluster k
-
-In the master, that is one row for the number of pods of a cluster and one for each resource that its members ask for in
-different amounts: all pods must be covered, by number and by size. Patterns, and so pricing, are those of the true pods,
-which makes the bound one for the problem as it is (aggregation of rows in column generation: Elhallaoui et al. 2005,
-where classes with the same dual share a row; linear functions lose far less when sizes spread).
-
-Clusters are the leaves of a model tree (Quinlan 1992, M5): a pod's value is estimated by the cheapest cost of what it takes
-most of, min_b price_b max_r w_cr / capacity_br; the cluster whose members stray most from a linear fit is cut where
-the two halves stray least, by a resource or by a home that some have and others have not.
+A cluster's homes are those of any of its members, which only widens the choice again. What a cluster loses is
+estimated by the cheapest cost of a pod by the resource that it takes most of, min_b price_b max_r w_r / capacity_br, for
+the members and for the cluster's smallest request. The cluster that loses most is halved where that helps most, by the
+median of a resource or by a home that about half of its members have, until there are as many as a linear program takes.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import replace
 from heapq import heapify, heappop, heappush
+from math import inf
+from time import perf_counter
 from typing import TYPE_CHECKING
 
 import numpy as np
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
-
     from autoscale.solve.reduce import Matrix, Reduced
 
 MANY_CLASSES = 500
-"""From here on, a row for every class costs more than it brings."""
+"""From here on, the linear program over all classes costs more than it brings."""
 
-MOST_ROWS = 600
-
-_FEW = 4  # members of a cluster that get no rows for their sizes
-_CUTS = 8  # homes that are tried
+CLUSTERS = 480
 
 
-@dataclass(frozen=True, slots=True)
-class Rows:
-    """Class c counts in the rows `of[begin[c]:begin[c+1]]`, by `by[...]` a pod; there are `number` rows."""
+def shrunk(reduced: Reduced, clusters: int = CLUSTERS, seconds: float = inf) -> tuple[Reduced, Matrix]:
+    """The smaller problem, and the cluster of each class; fewer clusters when time runs out.
 
-    number: int
-    begin: Matrix
-    of: Matrix
-    by: Matrix
-
-
-def rows_of_clusters(reduced: Reduced, most_rows: int = MOST_ROWS) -> Rows:
-    """The rows of clusters of classes, at most so many unless there are more kinds that can't share any."""
-    values = _values(reduced)
+    Rules that weigh pods must not be in it.
+    """
+    until = perf_counter() + seconds
     groups: dict[object, list[int]] = {}
     for c in range(len(reduced.demand)):
-        groups.setdefault(reduced.penalty[c], []).append(c)
-    heap = [_entry(reduced, values, np.array(members)) for members in groups.values()]
+        groups.setdefault((reduced.penalty[c], reduced.most[c]), []).append(c)
+    values = np.array([_value(reduced, [c]) for c in range(len(reduced.demand))])
+    heap = [_entry(reduced, values, members) for members in groups.values()]
     heapify(heap)
-    rows = sum(1 + len(entry[3]) for entry in heap)
-    while heap[0][0] < 0 and rows < most_rows:
-        _, _, members, varying = heappop(heap)
-        rows -= 1 + len(varying)
-        for half in _halves(reduced, values, members):
-            entry = _entry(reduced, values, half)
-            rows += 1 + len(entry[3])
-            heappush(heap, entry)
-    return _rows(reduced, [(members, varying) for _, _, members, varying in heap])
+    while len(heap) < clusters and heap[0][0] < 0 and perf_counter() < until:
+        _, members = heappop(heap)
+        for half in _halves(reduced, members):
+            heappush(heap, _entry(reduced, values, half))
+    return _smallest(reduced, sorted(members for _, members in heap))
 
 
-def _values(reduced: Reduced) -> Matrix:
-    """What a pod of each class costs at least, roughly."""
-    out = np.full(len(reduced.demand), np.inf)
-    for b in range(len(reduced.price)):
-        homes = np.flatnonzero(reduced.admits[b])
-        share = (reduced.request[homes] / np.maximum(reduced.capacity[b], 1e-9)).max(axis=1)
-        out[homes] = np.minimum(out[homes], reduced.price[b] * share)
-    return np.where(np.isfinite(out), out, reduced.penalty)
+def _value(reduced: Reduced, members: list[int]) -> float:
+    """What a pod that asks for the least of the members' requests costs at least, roughly."""
+    request = reduced.request[members].min(axis=0)
+    homes = np.flatnonzero(reduced.admits[:, members].max(axis=1))
+    share = (request / np.maximum(reduced.capacity[homes], 1e-9)).max(axis=1)
+    return float((reduced.price[homes] * share).min())
 
 
-def _varying(reduced: Reduced, members: Matrix) -> list[int]:
-    """Resources that the members ask for in different amounts; none for a few members."""
-    if len(members) < _FEW:
-        return []
-    requests = reduced.request[members]
-    return np.flatnonzero(requests.max(axis=0) > requests.min(axis=0)).tolist()
-
-
-def _entry(reduced: Reduced, values: Matrix, members: Matrix) -> tuple[float, int, Matrix, list[int]]:
-    varying = _varying(reduced, members)
-    return -_astray(reduced, values, members), int(members[0]), members, varying
-
-
-def _astray(reduced: Reduced, values: Matrix, members: Matrix) -> float:
-    """How far the members' values are from a linear function of their requests, summed over pods."""
+def _entry(reduced: Reduced, values: Matrix, members: list[int]) -> tuple[float, list[int]]:
     if len(members) == 1:
-        return 0.0
-    weights = reduced.demand[members]
-    varying = _varying(reduced, members)
-    columns = np.ones((len(members), 1 + len(varying)))
-    if varying:
-        columns[:, 1:] = reduced.request[members][:, varying] / reduced.request[members][:, varying].max(axis=0)
-    target = values[members]
-    gram = columns.T @ (columns * weights[:, None]) + 1e-9 * np.eye(columns.shape[1])
-    fit = columns @ np.linalg.solve(gram, columns.T @ (weights * target))
-    return max(float(weights @ np.abs(target - fit)), 1e-6)
+        return 0.0, members
+    lost = reduced.demand[members] @ (values[members] - _value(reduced, members))
+    return -max(float(lost), 1e-6), members
 
 
-def _halves(reduced: Reduced, values: Matrix, members: Matrix) -> tuple[Matrix, Matrix]:
-    best: tuple[float, Matrix] | None = None
-    for cut in _cuts(reduced, members):
-        if cut.all() or not cut.any():
-            continue
-        lost = _astray(reduced, values, members[cut]) + _astray(reduced, values, members[~cut])
-        if best is None or lost < best[0] * (1 - 1e-12):
-            best = lost, cut
-    if best is None:
-        return members[: len(members) // 2], members[len(members) // 2 :]
-    return members[best[1]], members[~best[1]]
-
-
-def _cuts(reduced: Reduced, members: Matrix) -> Iterator[Matrix]:
-    for r in range(reduced.request.shape[1]):
-        asked = reduced.request[members, r]
-        for share in (0.25, 0.5, 0.75):
-            yield asked > np.quantile(asked, share, method="lower")
+def _halves(reduced: Reduced, members: list[int]) -> tuple[list[int], list[int]]:
+    """The better of a few ways to halve: the one whose halves' smallest requests are worth most."""
+    cuts = [
+        reduced.request[members, r] > np.median(reduced.request[members, r]) for r in range(reduced.request.shape[1])
+    ]
+    cuts += [
+        reduced.request[members, r] >= np.median(reduced.request[members, r]) for r in range(reduced.request.shape[1])
+    ]
     homes = reduced.admits[:, members].astype(bool)
-    share = homes.mean(axis=1)
-    seen: set[bytes] = set()
-    for b in np.argsort(np.abs(share - 0.5), kind="stable"):
-        if not 0 < share[b] < 1 or len(seen) == _CUTS:
-            return
-        key = homes[b].tobytes()
-        if key not in seen:
-            seen.add(key)
-            yield homes[b]
+    even = np.argsort(np.abs(homes.mean(axis=1) - 0.5), kind="stable")[:3]
+    cuts += [homes[b] for b in even]
+    best: tuple[float, tuple[list[int], list[int]]] | None = None
+    for cut in cuts:
+        upper = [c for c, high in zip(members, cut, strict=True) if high]
+        lower = [c for c, high in zip(members, cut, strict=True) if not high]
+        if not upper or not lower:
+            continue
+        worth = (
+            _value(reduced, upper) * reduced.demand[upper].sum() + _value(reduced, lower) * reduced.demand[lower].sum()
+        )
+        if best is None or worth > best[0] * (1 + 1e-12):
+            best = float(worth), (lower, upper)
+    middle = len(members) // 2
+    return best[1] if best else (members[:middle], members[middle:])
 
 
-def _rows(reduced: Reduced, clusters: list[tuple[Matrix, list[int]]]) -> Rows:
-    clusters = sorted(clusters, key=lambda cluster: int(cluster[0].min()))
-    entries: list[list[tuple[int, float]]] = [[] for _ in range(len(reduced.demand))]
-    number = 0
-    for members, varying in clusters:
-        least = reduced.request[members].min(axis=0)
-        spread = reduced.request[members].max(axis=0) - least
-        for c in members.tolist():
-            entries[c] = [(number, 1.0)]
-            entries[c] += [(number + 1 + i, (reduced.request[c, r] - least[r]) / spread[r]) for i, r in enumerate(varying)]
-        number += 1 + len(varying)
-    return Rows(
-        number=number,
-        begin=np.cumsum([0, *(len(one) for one in entries)]),
-        of=np.array([row for one in entries for row, _ in one]),
-        by=np.array([by for one in entries for _, by in one]),
+def _smallest(reduced: Reduced, clusters: list[list[int]]) -> tuple[Reduced, Matrix]:
+    cluster_of = np.zeros(len(reduced.demand), dtype=int)
+    for i, members in enumerate(clusters):
+        cluster_of[members] = i
+    first = [members[0] for members in clusters]
+    small = replace(
+        reduced,
+        demand=np.array([reduced.demand[members].sum() for members in clusters]),
+        penalty=reduced.penalty[first],
+        most=np.array([_most(reduced, members) for members in clusters]),
+        request=np.array([reduced.request[members].min(axis=0) for members in clusters]),
+        admits=np.array([reduced.admits[:, members].max(axis=1) for members in clusters]).T.copy(),
+        whole=reduced.whole[first],
+        members=[[] for _ in clusters],
     )
+    return small, cluster_of
+
+
+def _most(reduced: Reduced, members: list[int]) -> float:
+    """Pods of a cluster that one node may hold: caps hold by class, so they add up."""
+    return float(min(1e9, reduced.most[members].sum()))

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from autoscale.errors import BadInput
 from autoscale.model.problem import Solution, Status
 from autoscale.solve import fallback, native
 from autoscale.solve.bindings import bindings
 from autoscale.solve.check import check
-from autoscale.solve.cluster import MANY_CLASSES, rows_of_clusters
+from autoscale.solve.cluster import MANY_CLASSES, shrunk
 from autoscale.solve.expand import expand
 from autoscale.solve.money import objective_of
 from autoscale.solve.native import Answer, Cancel
@@ -18,6 +21,8 @@ from autoscale.solve.reduce import Reduced, reduce
 
 if TYPE_CHECKING:
     from autoscale.model.problem import Problem
+
+BOUND_SHARE = 0.5
 
 OPTIMAL_GAP = 1e-4
 """An answer is called optimal when it is proven to be within 0.01 % of the best."""
@@ -48,13 +53,22 @@ def _search(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answ
     if not len(reduced.demand) and not len(reduced.rule_limit):
         return Answer([], [], 0, [], [0.0] * len(reduced.price), [], "nothing to place")
     if native.library() is not None and len(reduced.demand) > MANY_CLASSES and reduced.rule_pod is None:
-        started = perf_counter()
-        rows = rows_of_clusters(reduced)
-        seconds = max(seconds - (perf_counter() - started), 0.001)
-        return native.run_many(reduced, rows, seconds, seed=seed, cancel=cancel)
+        return _search_by_clusters(reduced, max(seconds, 0.001), seed, cancel)
     if native.library() is not None:
         return native.run(reduced, max(seconds, 0.001), seed=seed, cancel=cancel)
     return fallback.run(reduced, seconds, lambda: bool(cancel.flag.value))
+
+
+def _search_by_clusters(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answer:
+    """A bound and duals from the clusters' problem in the first half of the time, a plan for the true pods in the rest."""
+    started = perf_counter()
+    small, cluster_of = shrunk(reduced, seconds=0.3 * seconds)
+    left = seconds - (perf_counter() - started)
+    outline = native.run(small, max(0.001, min(BOUND_SHARE * seconds, 0.75 * left)), seed=seed, cancel=cancel)
+    y = np.array(outline.y)[cluster_of]
+    left = seconds - (perf_counter() - started)
+    answer = native.search(reduced, max(left, 0.001), bound=outline.bound, y=y, seed=seed, cancel=cancel)
+    return replace(answer, y=y.tolist(), limit_price=outline.limit_price, rule_price=outline.rule_price)
 
 
 def _solution(problem: Problem, reduced: Reduced, answer: Answer) -> Solution:

@@ -16,7 +16,6 @@ import numpy as np
 from autoscale.errors import BadInput
 
 if TYPE_CHECKING:
-    from autoscale.solve.cluster import Rows
     from autoscale.solve.reduce import Matrix, Reduced
 
 KERNEL_ABI = 2
@@ -42,10 +41,6 @@ class _Instance(ctypes.Structure):
         ("group_start", _I),
         ("group_bin", _I),
         ("unit", ctypes.c_double),
-        ("M", ctypes.c_int),
-        ("row_begin", _I),
-        ("row_of", _I),
-        ("row_by", _D),
     ]
 
 
@@ -137,8 +132,8 @@ def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     lib.autoscale_new.restype = solver
     lib.autoscale_run.argtypes = [solver, ctypes.c_double, ctypes.c_int]
     lib.autoscale_run.restype = None
-    lib.autoscale_run_many.argtypes = [solver, ctypes.c_double, ctypes.c_int]
-    lib.autoscale_run_many.restype = None
+    lib.autoscale_search.argtypes = [solver, ctypes.c_double, ctypes.c_int, ctypes.c_double, _D]
+    lib.autoscale_search.restype = None
     lib.autoscale_number.argtypes = [solver, ctypes.c_int]
     lib.autoscale_number.restype = ctypes.c_double
     lib.autoscale_entries.argtypes = [solver]
@@ -164,21 +159,22 @@ def run(reduced: Reduced, seconds: float, *, seed: int, cancel: Cancel) -> Answe
         lib.autoscale_free(solver)
 
 
-def run_many(reduced: Reduced, rows: Rows, seconds: float, *, seed: int, cancel: Cancel) -> Answer:
-    """The same for very many classes: a root over these rows, then neighbourhood search."""
+def search(reduced: Reduced, seconds: float, *, bound: int, y: Matrix, seed: int, cancel: Cancel) -> Answer:
+    """Neighbourhood search alone, led by duals from elsewhere; `bound` is proven there."""
     lib = library()
     if lib is None:
         raise RuntimeError("no compiled kernel")
-    instance, _keep = _instance(reduced, rows)
+    instance, keep = _instance(reduced)
+    keep.append(np.ascontiguousarray(y, dtype=np.float64))
     solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
     try:
-        lib.autoscale_run_many(solver, seconds, threads())
+        lib.autoscale_search(solver, seconds, threads(), float(bound), keep[-1].ctypes.data_as(_D))
         return _answer(lib, solver, reduced)
     finally:
         lib.autoscale_free(solver)
 
 
-def _instance(reduced: Reduced, rows: Rows | None = None) -> tuple[_Instance, list[Matrix]]:
+def _instance(reduced: Reduced) -> tuple[_Instance, list[Matrix]]:
     keep: list[Matrix] = []
 
     def pointer(array: Any, dtype: type, kind: Any) -> Any:
@@ -214,10 +210,6 @@ def _instance(reduced: Reduced, rows: Rows | None = None) -> tuple[_Instance, li
         group_start=pointer(starts, np.int32, _I),
         group_bin=pointer(flat_groups, np.int32, _I),
         unit=float(reduced.unit),
-        M=rows.number if rows else len(reduced.demand),
-        row_begin=pointer(rows.begin, np.int32, _I) if rows else None,
-        row_of=pointer(rows.of, np.int32, _I) if rows else None,
-        row_by=doubles(rows.by) if rows else None,
     )
     return instance, keep
 

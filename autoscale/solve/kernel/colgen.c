@@ -27,22 +27,12 @@ void column_of(Solver *s, Lp *lp, int pattern, const int *row_of, int rule_row)
 {
     const Instance *in = s->in;
     const Pattern *q = &s->pool.at[pattern];
-    int entries = q->length + in->K + 1, n = 0;
-    for (int e = q->begin; e < q->begin + q->length && !row_of && in->row_begin; e++)
-        entries += in->row_begin[s->pool.class_of[e] + 1] - in->row_begin[s->pool.class_of[e]];
-    int rows[entries];
-    double coefs[entries];
-    for (int e = q->begin; e < q->begin + q->length; e++) {
-        int c = s->pool.class_of[e];
-        if (row_of || !in->row_begin) {
-            rows[n] = row_of ? row_of[c] : c;
-            coefs[n++] = s->pool.count_of[e];
-            continue;
-        }
-        for (int i = in->row_begin[c]; i < in->row_begin[c + 1]; i++) {
-            rows[n] = in->row_of[i];
-            coefs[n++] = s->pool.count_of[e] * in->row_by[i];
-        }
+    int rows[q->length + in->K + 1], n = 0;
+    double coefs[q->length + in->K + 1];
+    for (int e = 0; e < q->length; e++) {
+        int c = s->pool.class_of[q->begin + e];
+        rows[n] = row_of ? row_of[c] : c;
+        coefs[n++] = s->pool.count_of[q->begin + e];
     }
     if (in->rule_pod)
         for (int k = 0; k < in->K; k++) {
@@ -66,7 +56,7 @@ void root_add(Solver *s, int pattern)
     if (s->in_root[pattern])
         return;
     s->in_root[pattern] = 1;
-    column_of(s, &s->root, pattern, NULL, s->in->M);
+    column_of(s, &s->root, pattern, NULL, s->in->C);
 }
 
 void root_cells(Solver *s)
@@ -84,34 +74,11 @@ void root_cells(Solver *s)
         lp->bin[j] = part_of(s, lp->tag[j]);
 }
 
-/* Rows that several classes count in: all of their pods must be covered, by number and by size. No pod is worth more than
-   a node of its own, which bounds the duals. */
-static void demand_rows(Solver *s)
-{
-    const Instance *in = s->in;
-    double *all = calloc(in->M + 1, sizeof(double)), *fine = calloc(in->M + 1, sizeof(double));
-    for (int c = 0; c < in->C; c++)
-        for (int i = in->row_begin[c]; i < in->row_begin[c + 1]; i++) {
-            int row = in->row_of[i];
-            double most = in->penalty[c];
-            all[row] += in->demand[c] * in->row_by[i];
-            for (int b = 0; b < in->B; b++)
-                if (s->fit[(size_t)b * in->C + c] && in->limit[b] < 0 && in->price[b] < most)
-                    most = in->price[b];
-            if (most > fine[row])
-                fine[row] = most;
-        }
-    for (int row = 0; row < in->M; row++)
-        lp_row(&s->root, row, 'S', all[row], fine[row]);
-    free(all);
-    free(fine);
-}
-
 /* Rows: classes, rules, limits. */
 void root_build(Solver *s)
 {
     const Instance *in = s->in;
-    int m = in->M + in->K, entries = 0;
+    int m = in->C + in->K, entries = 0;
     s->root.deadline = s->sub.deadline = s->deadline;
     for (int b = 0; b < in->B; b++)
         s->root_limit_row[b] = in->limit[b] >= 0 ? m++ : -1;
@@ -119,18 +86,16 @@ void root_build(Solver *s)
     lp_rows(lp, m, in->B);
     cells_split(s, NULL, 0);
     root_cells(s);
-    if (in->row_begin)
-        demand_rows(s);
-    for (int c = 0; c < in->C && !in->row_begin; c++)
+    for (int c = 0; c < in->C; c++)
         lp_row(lp, c, in->whole[c] ? 'E' : 'G', in->demand[c], in->penalty[c]);
     for (int k = 0; k < in->K; k++)
-        lp_row(lp, in->M + k, 'L', in->rule_limit[k], s->fine);
+        lp_row(lp, in->C + k, 'L', in->rule_limit[k], s->fine);
     lp_bin_rows(lp, in->B * (in->K + 1));
     for (int b = 0; b < in->B; b++) {
         lp->bin_begin[b] = entries;
         for (int k = 0; k < in->K; k++)
             if (in->rule_node[(size_t)k * in->B + b] != 0.0) {
-                lp->bin_row[entries] = in->M + k;
+                lp->bin_row[entries] = in->C + k;
                 lp->bin_coef[entries++] = in->rule_node[(size_t)k * in->B + b];
             }
         if (s->root_limit_row[b] >= 0) {
@@ -217,15 +182,10 @@ static int keep(Solver *s, int b, const Held *held, int *made, int n)
     return n + 1;
 }
 
-double class_value(const Solver *s, const Lp *lp, int b, int c, const int *row_of, int rule_row)
+static double class_value(const Solver *s, const Lp *lp, int b, int c, const int *row_of, int rule_row)
 {
     const Instance *in = s->in;
-    double v = 0.0;
-    if (row_of || !in->row_begin)
-        v = lp->y[row_of ? row_of[c] : c];
-    else
-        for (int i = in->row_begin[c]; i < in->row_begin[c + 1]; i++)
-            v += lp->y[in->row_of[i]] * in->row_by[i];
+    double v = lp->y[row_of ? row_of[c] : c];
     if (in->rule_pod)
         for (int r = 0; r < in->K; r++)
             v += lp->y[rule_row + r] * in->rule_pod[((size_t)r * in->B + b) * in->C + c];
@@ -362,11 +322,10 @@ static double dual_bound(const Solver *s, const Lp *lp)
             theta = s->bin_bound[t] / goal;
     }
     for (int i = 0; i < in->C; i++) {
-        double y = in->row_begin ? class_value(s, lp, 0, i, NULL, 0) : lp->y[i];
-        y = y > in->penalty[i] ? in->penalty[i] : y;
+        double y = lp->y[i] > in->penalty[i] ? in->penalty[i] : lp->y[i];
         demand += (y < 0 && !in->whole[i] ? 0 : y) * in->demand[i];
     }
-    for (int i = in->M; i < lp->m; i++)
+    for (int i = in->C; i < lp->m; i++)
         rest += lp->y[i] * lp->exact_rhs[i];
     for (int b = 0; b < in->B; b++)
         if (in->limit[b] > 0) { /* the dual of a limit may as well be the best one */
@@ -393,7 +352,7 @@ double bound_now(Solver *s)
         s->bin_bound[b] = 0;
         if (in->limit[s->cells.bin[b]] == 0)
             continue;
-        int n = price_bin(s, &s->root, b, in->demand, NULL, in->M, 0, s->warm, 2, made, 4);
+        int n = price_bin(s, &s->root, b, in->demand, NULL, in->C, 0, s->warm, 2, made, 4);
         for (int i = 0; i < n; i++)
             root_add(s, made[i]);
         if ((b & 15) == 15 && now_s() > s->deadline)
@@ -408,7 +367,7 @@ double root_solve(Solver *s, double cutoff, int most_exact)
     Lp *lp = &s->root;
     double bound = -1e300, deadline = most_exact > 1 ? s->deadline : s->half_time;
     int most = 8 + 400 / (in->B + 1), made[most + 4], exact = most_exact > 1 ? 2 : 0, all = 1;
-    int many = in->row_begin != NULL;
+    int many = 0;
     for (int round = 0; round < 400; round++) {
         lp_solve(lp, 400 + 20 * lp->m);
         s->slackness = in->C > MANY_CLASSES ? 5e-5 : 0;
@@ -424,7 +383,7 @@ double root_solve(Solver *s, double cutoff, int most_exact)
             }
             if (s->idle[b] && !all)
                 continue;
-            int n = price_bin(s, lp, b, in->demand, NULL, in->M, added, s->warm, exact, made, most);
+            int n = price_bin(s, lp, b, in->demand, NULL, in->C, added, s->warm, exact, made, most);
             s->idle[b] = !n;
             for (int i = 0; i < n; i++) {
                 int before = lp->n;

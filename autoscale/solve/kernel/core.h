@@ -26,9 +26,6 @@ typedef struct {
     const int *group_start;        /* [G+1] sets of bins whose total count may be branched on */
     const int *group_bin;
     double unit;                   /* every objective is a whole multiple of it */
-    int M;                         /* rows of demand in the root: a class each, or fewer for very many classes: */
-    const int *row_begin, *row_of; /* [C+1] the rows that a pod of the class counts in, */
-    const double *row_by;          /* and by how much; row_begin NULL: its own, by one */
 } Instance;
 
 /* ---- patterns: what one node of a bin holds; each is stored once ---- */
@@ -228,7 +225,6 @@ void cells_free(Cells *c);
 void root_build(Solver *s);
 void root_add(Solver *s, int pattern);
 void root_cells(Solver *s);                                     /* after cells_split: columns and arrays by cell */
-double class_value(const Solver *s, const Lp *lp, int b, int c, const int *row_of, int rule_row); /* of a pod at lp's duals */
 void column_of(Solver *s, Lp *lp, int pattern, const int *row_of, int rule_row);
 int price_bin(Solver *s, const Lp *lp, int cell, const double *left, const int *row_of, int rule_row,
               int added, double *warm, int exact, int *made, int most);

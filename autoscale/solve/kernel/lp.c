@@ -2,7 +2,7 @@
 
        minimise c.x + fine.t   subject to   A x + slack + (fine columns) = b,   x, slack, t >= 0
 
-   Rows are >=, <=, = or 'S', = at the same fine on both sides. Every row has a "fine" column that lets it be broken at a cost, so the first basis (slacks and fines) is feasible,
+   Every row has a "fine" column that lets it be broken at a cost, so the first basis (slacks and fines) is feasible,
    and so is any basis after a new row has been added: if the row is broken, its fine column enters with the violation.
    No dual simplex is needed. The inverse of the basis is kept explicitly, by columns, and updated by rank-one steps
    that skip zeros (Dantzig's revised simplex; see Chvatal, Linear Programming, 1983, chapters 7 and 13). Degenerate
@@ -15,7 +15,7 @@
 #include <string.h>
 
 enum { REBUILD_AFTER = 80, CANDIDATES = 24 };
-#define PIVOT_TOLERANCE 1e-8
+#define PIVOT_TOLERANCE 1e-9
 
 void lp_init(Lp *lp)
 {
@@ -117,16 +117,11 @@ int lp_column(Lp *lp, int tag, int bin, double cost, const int *rows, const doub
 static double slack_sign(const Lp *lp, int i) { return lp->sense[i] == 'L' ? 1.0 : -1.0; }
 static double fine_sign(const Lp *lp, int i) { return lp->sense[i] == 'L' ? -1.0 : 1.0; }
 
-/* of leaving a row's right-hand side on the allowed side; rows of sense 'S' should be met exactly */
-static double slack_cost(const Lp *lp, int i) { return lp->sense[i] == 'S' ? lp->fine[i] : 0.0; }
-
 double lp_cost(const Lp *lp, int v)
 {
     if (v >= 0)
         return lp->cost[v];
-    if ((-v) % 2)
-        return slack_cost(lp, (-v - 1) / 2);
-    return lp->fine[(-v - 2) / 2];
+    return (-v) % 2 ? 0.0 : lp->fine[(-v - 2) / 2];
 }
 
 static void add_scaled(double *to, const double *from, double by, int m)
@@ -156,7 +151,7 @@ double lp_reduced_cost(const Lp *lp, int v)
 {
     if (v < 0) {
         int i = (-v - 1) / 2;
-        return (-v) % 2 ? slack_cost(lp, i) - lp->y[i] * slack_sign(lp, i) : lp->fine[i] - lp->y[i] * fine_sign(lp, i);
+        return (-v) % 2 ? -lp->y[i] * slack_sign(lp, i) : lp->fine[i] - lp->y[i] * fine_sign(lp, i);
     }
     double d = lp->cost[v];
     for (int e = lp->begin[v]; e < lp->begin[v] + lp->length[v]; e++)

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CORE = 300, MOST_UNITS = 64, RULERS = 6, CELLS = 512, FEW = 5, MOST_CELLS = 1 << 22 };
+enum { CORE = 512, MOST_UNITS = 64, RULERS = 6, CELLS = 512, FEW = 5, MOST_CELLS = 1 << 22 };
 
 void knapsack_init(Knapsack *k, int R, int C)
 {

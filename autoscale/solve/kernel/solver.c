@@ -6,7 +6,6 @@
 #include <string.h>
 #include <time.h>
 
-#define ROOT_SHARE 0.5
 enum { LOOSE = 30 }; /* many nodes of a pattern: so many are left to the dive, which mixes what floors would not */
 
 #ifdef CPU_CLOCK /* for measurements on a busy machine */
@@ -218,9 +217,8 @@ static double at_least(const Solver *s, double bound)
 static void keep_duals(Solver *s)
 {
     const Instance *in = s->in;
-    for (int c = 0; c < in->C; c++)
-        s->root_y[c] = in->row_begin ? class_value(s, &s->root, 0, c, NULL, in->M) : s->root.y[c];
-    memcpy(s->root_rule, s->root.y + in->M, sizeof(double) * in->K);
+    memcpy(s->root_y, s->root.y, sizeof(double) * in->C);
+    memcpy(s->root_rule, s->root.y + in->C, sizeof(double) * in->K);
     for (int b = 0; b < in->B; b++)
         s->root_limit[b] = s->root_limit_row[b] >= 0 ? s->root.y[s->root_limit_row[b]] : 0.0;
 }
@@ -279,28 +277,20 @@ static void greedy_plan(Solver *s, const double *value)
     offer(s, &s->trial);
 }
 
-/* For very many classes, whose rows are those of clusters: the root for its bound and duals, greedy plans led by them,
-   then neighbourhood search. */
-void autoscale_run_many(Solver *s, double seconds, int threads)
+/* For very many classes: no linear program; greedy plans led by the duals y given, then neighbourhood search. */
+void autoscale_search(Solver *s, double seconds, int threads, double bound, const double *y)
 {
     s->threads = threads;
     s->started = now_s();
-    s->deadline = s->sack.deadline = s->started + seconds;
+    s->deadline = s->sack.deadline = s->half_time = s->started + seconds;
     prepare(s);
     nothing_bought(s);
     root_build(s);
+    s->bound = s->root_bound = bound;
+    memcpy(s->root_y, y, sizeof(double) * s->in->C);
+    greedy_plan(s, y);
     cheapest_values(s);
     greedy_plan(s, s->profit);
-    for (int i = 0; i < s->best.n; i++)
-        root_add(s, s->best.pattern[i]);
-    s->half_time = s->started + ROOT_SHARE * seconds;
-    s->bound = at_least(s, root_solve(s, 1e300, 1));
-    keep_duals(s);
-    if (now_s() > s->half_time)
-        s->bound = at_least(s, bound_now(s));
-    s->root_bound = s->bound;
-    s->root_seconds = now_s() - s->started;
-    greedy_plan(s, s->root_y);
     s->complete = 1;
     s->twin = twin_of(s);
     while (!proven(s) && !out_of_time(s))
