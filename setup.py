@@ -13,7 +13,8 @@ setup(
             "autoscale.solve._kernel",
             sources=SOURCES,
             depends=sorted(map(str, KERNEL.glob("*.h"))),
-            extra_compile_args=["-O3", "-std=c11", "-fno-math-errno"],
+            extra_compile_args=["-O3", "-std=c11", "-fno-math-errno", "-pthread"],
+            extra_link_args=["-pthread"],
             optional=True,
         )
     ]

@@ -16,6 +16,8 @@ if TYPE_CHECKING:
     from autoscale.model.problem import PackedNode, Solution
     from autoscale.model.workload import Pod
 
+_MOST_PAIRS = 20_000  # beyond, looking for the best exchange takes longer than it saves claims
+
 Contents = tuple[tuple[int, int], ...]  # (class, how many), as the solver says it
 
 
@@ -83,9 +85,9 @@ def _keep(placements: Sequence[Placement], slots: Iterable[Slot], class_of: Mapp
         if slot.phase is Phase.OPEN:
             by_group.setdefault(slot.group, []).append(slot)
     for group, mine in by_group.items():
-        coming = [
-            one for one in placements if one.berth.kind == "joining" and one.berth.group == group and not one.name
-        ]
+        unnamed = [one for one in placements if one.berth.group == group and not one.name]
+        coming = [one for one in unnamed if one.berth.kind == "joining"]
+        _exchange(coming, [one for one in unnamed if one.berth.kind == "new"], mine, class_of)
         for one, slot in _match(coming, mine, class_of):
             one.name = slot.id
             left = Counter(dict(one.contents))
@@ -96,6 +98,36 @@ def _keep(placements: Sequence[Placement], slots: Iterable[Slot], class_of: Mapp
                     one.pods.append(pod)
                     kept.add(pod.uid)
     return kept
+
+
+def _exchange(
+    coming: Sequence[Placement], new: Sequence[Placement], slots: Sequence[Slot], class_of: Mapping[str, int]
+) -> None:
+    """Nodes on their way and new ones of a group are alike: the former get the contents that slots hold more of already.
+
+    Whatever the answer gives to which of them, the cost is the same; pods that stay where they are need no new claim.
+    """
+    coming = [one for one in coming if all(one.berth.room == other.berth.room for other in new)]
+    if not new or (len(coming) + len(new)) * len(slots) > _MOST_PAIRS:
+        return
+    holds = [Counter(class_of[pod.uid] for pod in slot.pods) for slot in slots]
+    everything = (*coming, *new)
+    shared = sorted(
+        (-(Counter(dict(one.contents)) & held).total(), i, s)
+        for i, one in enumerate(everything)
+        for s, held in enumerate(holds)
+    )
+    chosen: list[int] = []
+    used: set[int] = set()
+    for less, i, s in shared:
+        if less < 0 and len(chosen) < len(coming) and i not in chosen and s not in used:
+            chosen.append(i)
+            used.add(s)
+    leaving = [one for i, one in enumerate(coming) if i not in chosen]
+    for i in sorted(chosen):
+        if i >= len(coming) and leaving:
+            one = leaving.pop(0)
+            one.contents, everything[i].contents = everything[i].contents, one.contents
 
 
 def _match(

@@ -114,7 +114,7 @@ def _loaded(path: Path) -> ctypes.CDLL | None:
 def threads() -> int:
     """How many threads the kernel may use: two where this process may run on two processors."""
     allowed = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return 2 if min(allowed, _quota()) >= 2 else 1  # noqa: PLR2004 - a worker that proves and one that improves
+    return 2 if min(allowed, _quota()) >= 2 else 1
 
 
 def _quota() -> float:
@@ -145,15 +145,15 @@ def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     return lib
 
 
-def run(reduced: Reduced, seconds: float, *, seed: int, cancel: Cancel) -> Answer:
-    """Solves in the kernel. The GIL is free meanwhile."""
+def run(reduced: Reduced, seconds: float, *, seed: int, cancel: Cancel, workers: int | None = None) -> Answer:
+    """Solves in the kernel, on so many threads (`threads()`). The GIL is free meanwhile."""
     lib = library()
     if lib is None:
         raise RuntimeError("no compiled kernel")
     instance, _keep = _instance(reduced)
     solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
     try:
-        lib.autoscale_run(solver, seconds, threads())
+        lib.autoscale_run(solver, seconds, workers or threads())
         return _answer(lib, solver, reduced)
     finally:
         lib.autoscale_free(solver)

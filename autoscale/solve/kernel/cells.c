@@ -89,7 +89,7 @@ void cells_split(Solver *s, const Branch *branch, int depth)
     Threshold *list = thresholds(s, branch, depth, begin);
     c->n = 0;
     c->split = begin[in->B] > 0;
-    room_for(c, in->B, 1);
+    room_for(c, in->B + 1, 1);
     c->begin[0] = 0;
     for (int b = 0; b < in->B; b++) {
         const Threshold *t = list + begin[b];

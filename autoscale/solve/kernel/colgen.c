@@ -63,8 +63,8 @@ void root_cells(Solver *s)
 {
     Lp *lp = &s->root;
     int cells = s->cells.n;
-    if (cells > s->cell_room) {
-        s->cell_room = 2 * cells;
+    if (cells >= s->cell_room) {
+        s->cell_room = 2 * cells + 1;
         s->bin_bound = realloc(s->bin_bound, sizeof(double) * s->cell_room);
         s->idle = realloc(s->idle, s->cell_room);
     }
@@ -110,8 +110,10 @@ void root_build(Solver *s)
     s->base_row = malloc(sizeof(int) * (entries + 1));
     s->base_coef = malloc(sizeof(double) * (entries + 1));
     memcpy(s->base_begin, lp->bin_begin, sizeof(int) * (in->B + 1));
-    memcpy(s->base_row, lp->bin_row, sizeof(int) * entries);
-    memcpy(s->base_coef, lp->bin_coef, sizeof(double) * entries);
+    if (entries) {
+        memcpy(s->base_row, lp->bin_row, sizeof(int) * entries);
+        memcpy(s->base_coef, lp->bin_coef, sizeof(double) * entries);
+    }
     for (int c = 0; c < in->C; c++) { /* one column a class: many of it alone, where that is cheapest */
         int best = -1;
         double least = 1e300;

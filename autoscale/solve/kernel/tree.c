@@ -184,7 +184,7 @@ static int threshold_candidates(const Solver *s, Choice *choice)
 {
     const Instance *in = s->in;
     const Lp *lp = &s->root;
-    int n = 0, *alone = malloc(sizeof(int) * (in->B + 1));
+    int n = 0, *alone = calloc(in->B + 1, sizeof(int));
     for (int g = 0; g < in->G; g++)
         if (in->group_start[g + 1] - in->group_start[g] == 1)
             alone[in->group_bin[in->group_start[g]]] = g;

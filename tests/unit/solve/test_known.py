@@ -10,6 +10,7 @@ import pytest
 from autoscale.model.problem import Problem, Status
 from autoscale.observe.problem_file import load_problem, parse_problem
 from autoscale.solve import largest_node_first, native, one_node_per_pod, solve, verify
+from autoscale.solve.reduce import reduce
 from benchmarks import catalogue, problems
 
 FOLDER = Path(__file__).parents[2] / "data/problems"
@@ -53,3 +54,14 @@ def test_generated_problems_are_solved_within_their_bound(kind: str, pods: int, 
     assert verify(asked, found) == []
     assert found.pending == {}
     assert found.gap <= 0.01
+
+
+def test_two_threads_answer_as_one_does() -> None:
+    """Both workers take turns by work, not by the clock: a proven answer is the same, down to the tree's nodes."""
+    asked = parse_problem(msgspec.json.encode(problems.make(catalogue.load(), "real-1000", 150, 12)), "real-1000")
+    reduced = reduce(asked.problem)
+    one, two = (native.run(reduced, 60.0, seed=0, cancel=native.Cancel(), workers=workers) for workers in (1, 2))
+    same = [name for name in one.numbers if not name.endswith("seconds")]
+    assert (one.nodes, one.pending, one.bound) == (two.nodes, two.pending, two.bound)
+    assert {name: one.numbers[name] for name in same} == {name: two.numbers[name] for name in same}
+    assert one.numbers["tree_nodes"] > 1
