@@ -16,6 +16,7 @@ from providers.aws.groups import PREFIX, Surroundings, members, model, tags_of
 from providers.aws.launches import template_refs
 from providers.aws.specifications import REGION, ZONE_IDS
 from providers.aws.templates import Templates
+from providers.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping, Sequence
@@ -41,6 +42,7 @@ class AwsProvider:
         self._clients = Clients(settings, read_timeout_s=read_timeout_s)
         self._templates = Templates(self._clients, now_s=now_s)
         self._grown_at_s: dict[str, int] = {}
+        self._recent = Recent(now_s=now_s)
         self._sent_away: set[str] = (
             set()
         )  # instances whose removal Amazon has accepted: a stale read must not repeat it
@@ -92,8 +94,12 @@ class AwsProvider:
         if target_nodes < min(there, now):
             text = f"target {target_nodes} would let Amazon choose which of {there} instances to end; remove them by id"
             raise self._refusal(group, "WouldTerminate", text)
+        if target_nodes < (told := self._recent.target(group, now)) != now:
+            text = f"it still shows a target of {now}, where we asked for {told}; lowering that might end instances"
+            raise self._refusal(group, "StaleRead", text, FaultKind.THROTTLED)
         if target_nodes > now:
             self._grown_at_s[group] = self._now_s()
+        self._recent.asked(group, target_nodes, before=now)
         try:
             self._clients.autoscaling.set_desired_capacity(
                 AutoScalingGroupName=group.removeprefix(PREFIX), DesiredCapacity=target_nodes, HonorCooldown=False

@@ -3,7 +3,7 @@
 Google's calls add and take away; ours are absolute. Three things close the gap. New instances get names that follow from the
 order and their place in the group, and each call a token that follows from its names: a repeated call is the same call. An
 order whose answer was lost stays open, and the next try continues it under the same names, whatever plan it comes from. And
-for a while after an order was taken in, a group that still shows its old target is known to have the new one.
+for a while after an order was taken in, a group that still shows its old target is known to have the new one (`Recent`).
 """
 
 from __future__ import annotations
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
 
     from providers.gcp.calls import Ref
 
-_LAG_S = 30  # how long a group may still show what it was before an order
 _OPEN_S = 600  # how long an order without an answer is continued
 _NAMESPACE = uuid.UUID("5f0c5a53-5d52-4f0c-9a3c-2f1b6a0f6f3e")  # any; it makes our tokens ours
 _LONGEST = 63 - 9  # of a name, less a dash and eight letters
@@ -51,13 +50,11 @@ class Orders:
         self._lock = threading.Lock()
         self._numbers = count(1)
         self._open: dict[Ref, Order] = {}
-        self._taken: dict[Ref, tuple[int, int, int]] = {}  # target, the target before, when
-        self._seen: dict[Ref, int] = {}
 
-    def known(self, ref: Ref) -> bool:
-        """Whether this process has ordered anything of the group before."""
+    def is_open(self, ref: Ref) -> bool:
+        """Whether nobody knows yet what came of our last order."""
         with self._lock:
-            return ref in self._taken or ref in self._open
+            return ref in self._open
 
     def open(self, ref: Ref, request_id: str) -> Order:
         """The group's open order, or a new one for the request."""
@@ -68,22 +65,7 @@ class Orders:
                 self._open[ref] = found
             return found
 
-    def refused(self, ref: Ref) -> None:
-        """Nothing came of the open order."""
+    def close(self, ref: Ref) -> None:
+        """The open order was taken in, or nothing came of it."""
         with self._lock:
             self._open.pop(ref, None)
-
-    def accepted(self, ref: Ref, target: int) -> None:
-        """The open order was taken in: the group has this target now, whatever it shows."""
-        with self._lock:
-            self._open.pop(ref, None)
-            self._taken[ref] = (target, self._seen.get(ref, target), self._now_s())
-
-    def target(self, ref: Ref, shown: int) -> int:
-        """The group's target: what it shows, unless that is what it showed before our last order."""
-        with self._lock:
-            target, before, at_s = self._taken.get(ref, (shown, shown, 0))
-            if shown == before and self._now_s() - at_s <= _LAG_S:
-                return target
-            self._seen[ref] = shown
-            return shown

@@ -17,6 +17,7 @@ from providers.gcp.faults import CLOUD_ERRORS, ambiguous, fault_of, told
 from providers.gcp.groups import Found, bounds, labels_of, model, place_of, template_url
 from providers.gcp.naming import Orders
 from providers.gcp.templates import Templates
+from providers.recent import Recent
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
@@ -49,6 +50,7 @@ class GcpProvider:
         self._calls = Calls(settings, read_timeout_s=read_timeout_s)
         self._templates = Templates(self._calls, now_s=now_s)
         self._orders = Orders(now_s=now_s)
+        self._recent = Recent(now_s=now_s)
 
     def check(self) -> None:
         """Make sure that the project can be read. Raises BadInput in one sentence when a person must mend something."""
@@ -86,12 +88,15 @@ class GcpProvider:
     def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:
         """Create what the target lacks, under names of our own; or take back what was asked for and never came."""
         found, (low, high) = self._one(group)
-        now = self._orders.target(found.ref, found.target)
         if not low <= target_nodes <= high:
             raise self._refusal(group, "OutOfBounds", f"target {target_nodes} is outside the group's {low} to {high}")
-        if target_nodes > now:
-            self._grow(found, now, target_nodes, request_id)
-        elif target_nodes < now:
+        told = self._recent.target(group, found.target)
+        if target_nodes > max(told, found.target):  # whichever is right, no more than what is missing is bought
+            self._grow(found, target_nodes, request_id)
+        elif told not in (found.target, target_nodes):
+            text = f"it still shows a target of {found.target}, where we asked for {told}"
+            raise self._refusal(group, "StaleRead", text, FaultKind.THROTTLED)
+        elif target_nodes < told:
             self._cancel(found, target_nodes, request_id)
 
     def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
@@ -99,11 +104,14 @@ class GcpProvider:
         found, (least, _) = self._one(group)
         there = {members.instance_id(each.instance): each for each in self._members(found) if members.alive(each)}
         named = [there[each] for each in dict.fromkeys(instances) if each in there]
-        now = self._orders.target(found.ref, found.target)
+        now = min(found.target, self._recent.target(group, found.target))
         allowed = named[: max(0, now - least)]
         self._delete(found, [each.instance for each in allowed], now, request_id)
         if len(allowed) < len(named):
             name = members.instance_id(named[len(allowed)].instance)
+            if found.target - least > len(allowed):
+                text = f"it still shows a target of {found.target}, where we left {now}; {name} is left for later"
+                raise self._refusal(group, "StaleRead", text, FaultKind.THROTTLED)
             text = f"removing {name} would bring the group below its minimum of {least}"
             raise self._refusal(group, "OutOfBounds", text)
 
@@ -202,13 +210,13 @@ class GcpProvider:
 
     # ---- writing
 
-    def _grow(self, found: Found, now: int, target: int, request_id: str) -> None:
+    def _grow(self, found: Found, target: int, request_id: str) -> None:
         """Names follow from the order and the place in the group: the same order twice is the same instances."""
         ref = found.ref
-        if not self._orders.known(ref):
+        if not (self._recent.knows(ref.id) or self._orders.is_open(ref)):
             self._wait_for_others(ref)
             found, _ = self._one(ref.id)
-            now = self._orders.target(ref, found.target)
+        now = max(found.target, self._recent.target(ref.id, found.target))
         order = self._orders.open(ref, request_id)
         names = order.names(found.manager.base_instance_name, range(now + 1, target + 1))
         for part in chunks(names):
@@ -216,7 +224,7 @@ class GcpProvider:
                 self._send(ref, partial(self._calls.create, ref, part, order.token(part)))
             except _AlreadyThereError:  # the open order had been heard, and the group shows an old target
                 break
-        self._orders.accepted(ref, target)
+        self._accepted(found, target)
 
     def _cancel(self, found: Found, target: int, request_id: str) -> None:
         """Names that wait for a machine are deleted by name; only what is left of the difference is a resize."""
@@ -231,14 +239,19 @@ class GcpProvider:
         if len(waiting) < surplus:
             order = self._orders.open(ref, request_id)
             self._send(ref, partial(self._calls.resize, ref, target, order.token([str(target)])))
-        self._orders.accepted(ref, target)
+        self._accepted(found, target)
 
     def _delete(self, found: Found, urls: Sequence[str], now: int, request_id: str) -> None:
         for part in chunks(urls):
             order = self._orders.open(found.ref, request_id)
             self._send(found.ref, partial(self._calls.delete, found.ref, part, order.token(part)))
             now -= len(part)
-            self._orders.accepted(found.ref, now)
+            self._accepted(found, now)
+
+    def _accepted(self, found: Found, target: int) -> None:
+        """The open order was taken in: the group has this target now, whatever it shows."""
+        self._orders.close(found.ref)
+        self._recent.asked(found.ref.id, target, before=found.target)
 
     def _send(self, ref: Ref, write: Callable[[], compute.Operation]) -> None:
         """Sent once and waited for. A definite no closes the order; without an answer it stays open for the next try."""
@@ -249,7 +262,7 @@ class GcpProvider:
             if fault.code in _ALREADY_THERE:
                 raise _AlreadyThereError(fault) from error
             if not ambiguous(error):
-                self._orders.refused(ref)
+                self._orders.close(ref)
             raise ProviderError(fault) from error
         try:
             operation = self._calls.finish(ref, operation)
@@ -261,7 +274,7 @@ class GcpProvider:
             fault = Fault(ref.id, kind, code, f"{_UPDATE}: {text}", self._now_s())
             if code in _ALREADY_THERE:
                 raise _AlreadyThereError(fault)
-            self._orders.refused(ref)
+            self._orders.close(ref)
             raise ProviderError(fault)
 
     def _wait_for_others(self, ref: Ref) -> None:

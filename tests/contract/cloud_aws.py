@@ -1,7 +1,7 @@
 """The AWS provider on moto, behind a wire that can fail."""
 
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -49,7 +49,8 @@ class AwsCloud:
         self._autoscaling = client("autoscaling", wire.moto_url)
         self._ec2 = client("ec2", wire.moto_url)
         self.template("lt-main", "g4dn.xlarge")
-        self.aws = aws_provider(wire.url)
+        self.later_s = 0
+        self.aws = aws_provider(wire.url, now_s=lambda: int(time.time()) + self.later_s)
         self.provider = self.aws
         self.secret = SECRET
 
@@ -109,6 +110,11 @@ class AwsCloud:
         """Amazon's reads lag by seconds now and then."""
         self.wire.frozen = {}
 
+    def thaw(self) -> None:
+        """They catch up."""
+        self.wire.frozen = None
+        self.later_s += 60
+
     def set_by_hand(self, group: str, nodes: int) -> None:
         """In the console."""
         name = group.removeprefix("aws:")
@@ -126,10 +132,16 @@ class AwsCloud:
         return made
 
 
-def aws_provider(url: str, *, cluster: str = "demo", read_timeout_s: float = 5.0) -> AwsProvider:
+def aws_provider(
+    url: str,
+    *,
+    cluster: str = "demo",
+    read_timeout_s: float = 5.0,
+    now_s: Callable[[], int] = lambda: int(time.time()),
+) -> AwsProvider:
     """The provider as a configuration would make it, on that address."""
     settings = AwsSettings.parse({"region": REGION, "endpoint_url": url}, cluster=cluster)
-    return AwsProvider(settings, now_s=lambda: int(time.time()), read_timeout_s=read_timeout_s)
+    return AwsProvider(settings, now_s=now_s, read_timeout_s=read_timeout_s)
 
 
 @cache

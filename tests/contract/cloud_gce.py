@@ -1,7 +1,7 @@
 """The Google Cloud provider on a server of our own, whose wire can fail."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from autoscale.model.supply import Instance, InstanceState
@@ -40,7 +40,8 @@ class GceCloud:
         self.secret = "planted-kubelet-key"
         env = {"key": "kube-env", "value": f"KUBELET_KEY: {self.secret}\nAUTOSCALER_ENV_VARS: os=linux"}
         self.main = gce.template("main", "g2-standard-4", metadata={"items": [env]})
-        self.gcp = gcp_provider(gce.url)
+        self.later_s = 0
+        self.gcp = gcp_provider(gce.url, now_s=lambda: int(time.time()) + self.later_s)
         self.provider = self.gcp
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
@@ -78,6 +79,11 @@ class GceCloud:
         """A group may show its old size for a while."""
         self.gce.frozen = {}
 
+    def thaw(self) -> None:
+        """It catches up."""
+        self.gce.frozen = None
+        self.later_s += 60
+
     def set_by_hand(self, group: str, nodes: int) -> None:
         """In the console."""
         place, _, name = group.removeprefix("gcp:").partition("/")
@@ -104,7 +110,13 @@ class GceCloud:
         return made
 
 
-def gcp_provider(url: str, *, read_timeout_s: float = 5.0, **settings: Any) -> GcpProvider:
+def gcp_provider(
+    url: str,
+    *,
+    read_timeout_s: float = 5.0,
+    now_s: Callable[[], int] = lambda: int(time.time()),
+    **settings: Any,
+) -> GcpProvider:
     """The provider as a configuration would make it, on that address."""
     parsed = GcpSettings.parse({"project": PROJECT, "endpoint_url": url, **settings}, cluster="demo")
-    return GcpProvider(parsed, now_s=lambda: int(time.time()), read_timeout_s=read_timeout_s)
+    return GcpProvider(parsed, now_s=now_s, read_timeout_s=read_timeout_s)

@@ -8,7 +8,7 @@ from typing import Any
 from autoscale.model.supply import Instance, InstanceState
 from providers.clusterapi.provider import ClusterApiProvider
 from providers.clusterapi.settings import ClusterApiSettings
-from providers.kwok.nodes import POOL
+from providers.kwok.nodes import POOL, document
 from providers.kwok.provider import KwokProvider
 from providers.kwok.settings import KwokSettings
 from tests.cluster.controlplane import Api
@@ -88,6 +88,9 @@ class CapiCloud:
     def freeze(self) -> None:
         """An API server's lists are as new as its last write: there are no old news to show."""
 
+    def thaw(self) -> None:
+        """Nothing was frozen."""
+
     def set_by_hand(self, group: str, nodes: int) -> None:
         """`kubectl scale`."""
         name = group.rpartition("/")[2]
@@ -130,6 +133,7 @@ class KwokCloud:
         self.api = api
         self.wire = wire
         self.pools: dict[str, Any] = {}
+        self._by_hand = 0
         self.secret = "planted-token"
         self._kubeconfig = str(wire.kubeconfig(folder, token=self.secret))
 
@@ -173,13 +177,18 @@ class KwokCloud:
     def freeze(self) -> None:
         """An API server's lists are as new as its last write: there are no old news to show."""
 
+    def thaw(self) -> None:
+        """Nothing was frozen."""
+
     def set_by_hand(self, group: str, nodes: int) -> None:
         """`kubectl create` or `kubectl delete`."""
         names = self.truth(group)[1]
         for name in names[nodes:]:
             self.api.delete(f"/api/v1/nodes/{name}")
-        if nodes > len(names):
-            self.provider.resize(group, target_nodes=nodes, request_id="by hand")
+        pool = KwokSettings.parse({"pools": self.pools}).pools[group.removeprefix("kwok:")]
+        for _ in range(nodes - len(names)):
+            self._by_hand += 1
+            self.api.create("/api/v1/nodes", document(pool, f"{pool.name}-hand{self._by_hand}"))
 
     def delete_by_hand(self, group: str) -> None:
         """The nodes, and the pool from the configuration."""

@@ -102,10 +102,14 @@ class RacksCloud:
     def freeze(self) -> None:
         """A file has no old news."""
 
+    def thaw(self) -> None:
+        """Nothing was frozen."""
+
     def set_by_hand(self, group: str, nodes: int) -> None:
         """Somebody presses switches."""
         rack = self._inventory.racks[group.removeprefix("racks:")]
-        rack["on"] = rack["machines"][:nodes]
+        off = [each for each in rack["machines"] if each not in rack["on"]]
+        rack["on"] = (rack["on"] + off)[:nodes]
 
     def delete_by_hand(self, group: str) -> None:
         """Somebody carries the rack away."""

@@ -48,6 +48,9 @@ class Cloud(Protocol):
     def freeze(self) -> None:
         """From now on reads show what they showed when this was called, or first after it, if the cloud ever does so."""
 
+    def thaw(self) -> None:
+        """Reads show what is, and have done so for a minute."""
+
     def mend(self) -> None:
         """End all faults; old news stay."""
 
@@ -111,8 +114,13 @@ class FakeCloud:
         """The fake remembers what it was."""
         self._fake.lag_s = 10_000
 
+    def thaw(self) -> None:
+        """And forgets it again."""
+        self._fake.lag_s = 0
+
     def mend(self) -> None:
-        """A scripted failure passes by itself."""
+        """Failures that nobody has met yet never come."""
+        self._fake._failures.clear()
 
     def set_by_hand(self, group: str, nodes: int) -> None:
         """In the fake's own books."""

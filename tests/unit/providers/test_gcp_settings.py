@@ -160,27 +160,13 @@ def test_an_order_gives_the_same_names_and_token_again() -> None:
     assert order.token(["a"]) == Order("seed", 99).token(["a"])
 
 
-def test_old_news_are_not_believed_for_a_while() -> None:
-    """A group that still shows what it showed before our order has what we ordered; after 30 s it is believed again."""
-    now = [1_000]
-    orders, ref = Orders(now_s=lambda: now[0]), Ref("us-central1-a", "gpu")
-    assert orders.target(ref, 1) == 1
-    orders.open(ref, "plan-1")
-    orders.accepted(ref, 3)
-    assert (orders.target(ref, 1), orders.target(ref, 5)) == (3, 5)
-    orders.target(ref, 1)
-    orders.accepted(ref, 3)
-    now[0] += 31
-    assert orders.target(ref, 1) == 1
-
-
 def test_an_open_order_is_continued_for_ten_minutes() -> None:
     """Whichever plan asks; a refused one is not."""
     now = [1_000]
     orders, ref = Orders(now_s=lambda: now[0]), Ref("us-central1-a", "gpu")
     first = orders.open(ref, "plan-1")
     assert orders.open(ref, "plan-2") == first
-    orders.refused(ref)
+    orders.close(ref)
     second = orders.open(ref, "plan-1")
     assert second.seed != first.seed
     now[0] += 601
