@@ -1,7 +1,7 @@
 """How much time and memory the engine takes, beside its bars: `python -m benchmarks.footprint [part ...]`.
 
 Parts: `commands` (the command line), `tick` (one decision on a big cluster, the solver's own time left out), `memory`
-(the stores of a bigger one), `run` (`autoscale run` on the tests' control plane and a moto server; takes two minutes).
+(the stores of a bigger one), `rules` (the same with rules between pods, as far as the solver's problem), `run` (`autoscale run` on the tests' control plane and a moto server; takes two minutes).
 Each figure is the best of several. CPU seconds are printed beside wall seconds, as machines are shared.
 """
 
@@ -131,6 +131,31 @@ def memory() -> Iterator[Figure]:
     )
 
 
+def rules() -> Iterator[Figure]:
+    """From a snapshot to the solver's problem, with rules between pods, in this process."""
+    from autoscale.decide.build import build
+    from autoscale.decide.decision import ours_of
+    from autoscale.decide.fleet import survey
+    from autoscale.decide.lifecycle import stand
+    from autoscale.model.settings import DecideSettings
+
+    settings = DecideSettings()
+    stores = worlds.Stores(5000, 50_000, 10_000, rules=True)
+    took = []
+    for _ in range(AGAIN):
+        snapshot = stores.snapshot()
+        began = time.process_time()
+        fleet = survey(snapshot, settings)
+        standing = stand(fleet)
+        build(fleet, standing, ours_of(standing, settings))
+        took.append(time.process_time() - began)
+    size = "5,000 nodes, 50,000 running and 10,000 pending pods with rules between them"
+    note = f"CPU; the first {took[0]:.2f} s"
+    yield Figure(f"snapshot to problem: {size}", min(took), "s", 1.0, note)
+    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    yield Figure("the same, resident at most", peak_mb, "MB", 700.0, "with making the cluster up")
+
+
 def run() -> Iterator[Figure]:
     """`autoscale run` as users have it: from its start to its first plan, and while nothing happens."""
     from benchmarks.footprint_run import Idle, big_cluster, starts
@@ -150,7 +175,13 @@ def run() -> Iterator[Figure]:
         yield Figure("idle, resident", idle.resident_mb, "MB", 300.0)
 
 
-PARTS: dict[str, Callable[[], Iterator[Figure]]] = {"commands": commands, "tick": tick, "memory": memory, "run": run}
+PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
+    "commands": commands,
+    "tick": tick,
+    "memory": memory,
+    "rules": rules,
+    "run": run,
+}
 
 
 def main() -> None:

@@ -50,6 +50,19 @@ def shapes(count: int, seed: int = 7) -> list[Json]:
     return out
 
 
+def with_rules(specs: list[Json]) -> list[Json]:
+    """The same, a third spread over groups, a third away from each other, a third without rules."""
+    out = []
+    for index, spec in enumerate(specs):
+        selector = {"labelSelector": {"matchLabels": {"app": f"work-{index}"}}}
+        spread = {"topologyKey": "group", "maxSkew": 5, "whenUnsatisfiable": "DoNotSchedule", **selector}
+        apart = [{"topologyKey": "kubernetes.io/hostname", **selector}]
+        required = {"podAntiAffinity": {"requiredDuringSchedulingIgnoredDuringExecution": apart}}
+        more: list[Json] = [{"topologySpreadConstraints": [spread]}, {"affinity": required}, {}]
+        out.append(spec | more[index % 3])
+    return out
+
+
 def deployments(pods: int, kinds: int, *, hopeless: bool = False) -> str:
     """Deployments with so many replicas in all, as YAML; `hopeless` ones want a GPU that nobody sells."""
     made = []
@@ -117,9 +130,9 @@ def _pages(objects: Iterator[Json]) -> Iterator[list[msgspec.Raw]]:
         yield page
 
 
-def _all_pods(nodes: int, running: int, pending: int, kinds: int) -> Iterator[Json]:
+def _all_pods(nodes: int, running: int, pending: int, kinds: int, *, rules: bool) -> Iterator[Json]:
     """Nine in ten nodes are full of GPU work, all have small pods; the pending are of `kinds` shapes."""
-    specs = shapes(kinds)
+    specs = with_rules(shapes(kinds)) if rules else shapes(kinds)
     resources = {"requests": {"cpu": "1", "memory": "2Gi"}}
     small: Json = {"containers": [{"name": "main", "resources": resources}], "tolerations": [_TOLERATION]}
     whole: Json = {"containers": [{"name": "main", "resources": {"requests": {"cpu": "20", GPU: "8"}}}]}
@@ -133,7 +146,7 @@ def _all_pods(nodes: int, running: int, pending: int, kinds: int) -> Iterator[Js
 class Stores:
     """The engine's own stores of a cluster, filled as its watchers fill them, page by page."""
 
-    def __init__(self, nodes: int, running: int, pending: int, kinds: int = 30) -> None:
+    def __init__(self, nodes: int, running: int, pending: int, kinds: int = 30, *, rules: bool = False) -> None:
         changes = Changes()
         self.nodes: Store[Node] = Store(changes, decode.node)
         self.pods: Store[Pod] = Store(changes, decode.pod, keep=lambda pod: not pod.finished, matters=pod_matters)
@@ -141,7 +154,7 @@ class Stores:
         self._count = nodes
         for store, objects in (
             (self.nodes, (_node(i) for i in range(nodes))),
-            (self.pods, _all_pods(nodes, running, pending, kinds)),
+            (self.pods, _all_pods(nodes, running, pending, kinds, rules=rules)),
         ):
             listed: list[tuple[str, int, Any]] = []
             for page in _pages(objects):
