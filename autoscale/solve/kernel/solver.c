@@ -6,6 +6,7 @@
 #include <string.h>
 #include <time.h>
 
+enum { MANY_NODES = 100 }; /* nodes a class from which only loose dives pay */
 enum { LOOSE = 30 }; /* many nodes of a pattern: so many are left to the dive, which mixes what floors would not */
 
 #ifdef CPU_CLOCK /* for measurements on a busy machine */
@@ -223,6 +224,14 @@ static void keep_duals(Solver *s)
         s->root_limit[b] = s->root_limit_row[b] >= 0 ? s->root.y[s->root_limit_row[b]] : 0.0;
 }
 
+static double nodes_of(const Plan *plan)
+{
+    double nodes = 0.0;
+    for (int i = 0; i < plan->n; i++)
+        nodes += plan->count[i];
+    return nodes;
+}
+
 static void search_too(Solver *s, double work, void *state)
 {
     (void)state;
@@ -261,7 +270,7 @@ void autoscale_run(Solver *s, double seconds, int threads)
     }
     s->half_time = s->deadline;
     for (int i = 0; i < 2 && !proven(s) && !out_of_time(s); i++)
-        dive_from_root(s, 0.2, i ? 0.1 * LOOSE : 0.0);
+        dive_from_root(s, 0.2, nodes_of(&s->best) > MANY_NODES * in->C ? LOOSE : i ? 0.1 * LOOSE : 0.0);
     if (!proven(s) && !out_of_time(s))
         tree(s);
 }
