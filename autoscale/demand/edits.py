@@ -24,7 +24,17 @@ if TYPE_CHECKING:
     from autoscale.model.workload import Requirement, Taint
 
 _NAMED = frozenset(
-    {"requests", "node_selector", "node_affinity", "tolerations", "priority", "scheduler_name", "unmodelled", "blocked"}
+    {
+        "requests",
+        "node_selector",
+        "node_affinity",
+        "tolerations",
+        "priority",
+        "scheduler_name",
+        "unmodelled",
+        "blocked",
+        "affinity_without_volumes",
+    }
 )  # what a candidate is compared with below, and what decides no fit
 _CALLED = {
     "affinity": "required pod affinity",

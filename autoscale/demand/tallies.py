@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscale.demand.fit import matches, untolerated
@@ -50,12 +51,13 @@ class SpreadTally(Tally):
     policies let it count. `known` is what was found out of that; kinds that ask the same of nodes share it.
     """
 
-    __slots__ = ("_domains", "_known", "_levels", "_of", "constraint")
+    __slots__ = ("_domains", "_known", "_levels", "_of", "_shape", "constraint")
 
     def __init__(self, of: Kind, constraint: Constraint, known: dict[Site, bool]) -> None:
         super().__init__(constraint.key, self._counts)
         self.constraint = constraint
         self._of = of
+        self._shape = replace(of.shape, node_affinity=of.shape.own_affinity)
         self._known = known
         self._domains: dict[str, int] = {}  # value -> nodes
         self._levels: dict[int, int] = {}  # pods -> domains that have as many
@@ -121,6 +123,6 @@ class SpreadTally(Tally):
         of = self._of
         if not all(each.key in site.labels for each in of.spread):
             return False
-        if self.constraint.honor_affinity and not matches(of.shape, site.labels, node_name=site.name):
+        if self.constraint.honor_affinity and not matches(self._shape, site.labels, node_name=site.name):
             return False
         return not (self.constraint.honor_taints and untolerated(of.shape.tolerations, site.taints))

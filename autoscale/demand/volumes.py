@@ -84,6 +84,7 @@ class _Work:
             pod.shape,
             claims=(),
             node_affinity=affinity,
+            affinity_without_volumes=() if affinity == pod.shape.node_affinity else (pod.shape.node_affinity,),
             requests=pod.shape.requests + Resources(extra) if extra else pod.shape.requests,
             blocked=blocked,
             shared_volumes=tuple(sorted(key for key, shared in volumes.items() if shared)),

@@ -110,7 +110,7 @@ class World:
             shape, keys = kind.shape, tuple(each.key for each in kind.spread)
             made: list[SpreadTally] = []
             for rule in kind.spread:
-                asked = (shape.node_selector, shape.node_affinity) if rule.honor_affinity else None
+                asked = (shape.node_selector, shape.own_affinity) if rule.honor_affinity else None
                 nodes = (keys, asked, shape.tolerations if rule.honor_taints else None)
                 known = self._domains.setdefault(nodes, {})
                 tally = self._count((rule, kind.namespace, nodes), partial(SpreadTally, kind, rule, known))

@@ -76,6 +76,12 @@ class PodShape:
     claims: tuple[ClaimUse, ...] = field(default=(), repr=False)
     blocked: str = field(default="", repr=False)
     shared_volumes: tuple[tuple[str, str], ...] = field(default=(), repr=False)
+    affinity_without_volumes: tuple[tuple[NodeSelectorTerm, ...] | None, ...] = field(default=(), repr=False)
+
+    @property
+    def own_affinity(self) -> tuple[NodeSelectorTerm, ...] | None:
+        """The node affinity without that of volumes, by which domains are counted."""
+        return self.affinity_without_volumes[0] if self.affinity_without_volumes else self.node_affinity
 
 
 @dataclass(frozen=True, slots=True)

@@ -67,7 +67,7 @@ def test_a_volume_that_waits_for_the_pod_is_made_where_its_class_can() -> None:
         resolved(mine, classes=(class_,)),
         resolved(made, classes=(class_,)),
     }
-    assert results == {replace(shape(), node_affinity=(IN_Z1,))}
+    assert results == {replace(shape(), node_affinity=(IN_Z1,), affinity_without_volumes=(None,))}
 
 
 def test_a_node_that_the_scheduler_chose_for_a_volume_is_the_only_one() -> None:
