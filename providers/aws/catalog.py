@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ from autoscale.errors import BadInput
 from autoscale.model.supply import CapacityType, InstanceType, NodeGroup, Offering
 from providers.aws import machines
 from providers.aws.specifications import REGION, ZONE_IDS, specifications, spot_prices
+from providers.settings_values import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
@@ -42,12 +42,6 @@ def gpu_fraction(name: str) -> str:
     """
     spec = specifications().get(name)
     return spec.gpu_fraction if spec else ""
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """`, did you mean X`, or nothing when no known word is near."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def capacity_labels(capacity_type: CapacityType) -> dict[str, str]:

@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
-import difflib
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING, Any
 
 from autoscale.errors import BadInput
 from autoscale.model.resources import Resources
-from autoscale.model.units import MICRO, usd_per_hour
+from providers.settings_values import refuse_unknown_keys, text, usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -40,17 +38,13 @@ class ClusterApiSettings:
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, cluster: str) -> ClusterApiSettings:
         """From a configuration's `clusterapi` section. Raises BadInput naming the key."""
-        for key in settings:
-            if key not in _KEYS:
-                near = difflib.get_close_matches(str(key), _KEYS, n=1)
-                hint = f"; did you mean {near[0]}?" if near else ""
-                raise BadInput(f"unknown key{hint}", where=f"clusterapi.{key}", expected=f"one of {', '.join(_KEYS)}")
+        refuse_unknown_keys(settings, _KEYS, "clusterapi")
         return cls(
-            kubeconfig=_text(settings, "kubeconfig"),
-            context=_text(settings, "context"),
-            namespace=_text(settings, "namespace"),
-            cluster_name=_text(settings, "cluster_name", cluster),
-            api_group=_text(settings, "api_group", "cluster.x-k8s.io"),
+            kubeconfig=text(settings, "kubeconfig", "clusterapi"),
+            context=text(settings, "context", "clusterapi"),
+            namespace=text(settings, "namespace", "clusterapi"),
+            cluster_name=text(settings, "cluster_name", "clusterapi", cluster),
+            api_group=text(settings, "api_group", "clusterapi", "cluster.x-k8s.io"),
             prices=_prices(settings.get("prices", {})),
             reserved=_reserved(settings.get("reserved", {})),
         )
@@ -58,13 +52,6 @@ class ClusterApiSettings:
     def price(self, name: str) -> int:
         """What a machine of the group costs, in micro-US$ per hour."""
         return next((price for pattern, price in self.prices if fnmatchcase(name, pattern)), 0)
-
-
-def _text(settings: Mapping[str, Any], key: str, default: str = "") -> str:
-    value = settings.get(key, default)
-    if not isinstance(value, str):
-        raise BadInput("wrong type", where=f"clusterapi.{key}", expected="a text", found=repr(value))
-    return value
 
 
 def _prices(value: Any) -> tuple[tuple[str, int], ...]:
@@ -75,17 +62,9 @@ def _prices(value: Any) -> tuple[tuple[str, int], ...]:
             expected="a map of group pattern to US$ per hour",
             found=repr(value),
         )
-    return tuple((str(pattern), _usd(price, f"clusterapi.prices.{pattern}")) for pattern, price in value.items())
-
-
-def _usd(price: Any, where: str) -> int:
-    try:
-        value = None if isinstance(price, bool) else Decimal(str(price))
-    except InvalidOperation:
-        value = None
-    if value is None or not value.is_finite() or not 0 <= value < MICRO:
-        raise BadInput("wrong price", where=where, expected="US$ per hour, 0 or more", found=repr(price))
-    return usd_per_hour(value)
+    return tuple(
+        (str(pattern), usd(price, f"clusterapi.prices.{pattern}", may_be_free=True)) for pattern, price in value.items()
+    )
 
 
 def _reserved(value: Any) -> Resources:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -10,17 +9,12 @@ from autoscale.errors import BadInput
 from autoscale.model.supply import CapacityType, NodeGroup, Offering
 from providers.gcp import machines
 from providers.gcp.specifications import REGION, ZONES, price, specifications
+from providers.settings_values import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
     from autoscale.model.supply import InstanceType
-
-
-def nearest(word: str, known: Sequence[str]) -> str:
-    """`, did you mean X`, or nothing when no known word is near."""
-    near = difflib.get_close_matches(word, known, n=1)
-    return f"; did you mean {near[0]}?" if near else ""
 
 
 def capacity_labels(capacity_type: CapacityType) -> dict[str, str]:

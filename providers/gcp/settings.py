@@ -4,19 +4,16 @@ from __future__ import annotations
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
-from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
-from urllib.parse import urlsplit
 
 from autoscale.errors import BadInput
-from autoscale.model.supply import CapacityType
-from autoscale.model.units import MICRO, usd_per_hour
-from providers.gcp.catalog import nearest
 from providers.gcp.specifications import specifications
+from providers.settings_values import price_of, prices, refuse_unknown_keys, text, url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
+
+    from autoscale.model.supply import CapacityType
 
 _KEYS = ("discover", "endpoint_url", "prices", "project")
 LABEL = "gpu-autoscale-cluster"
@@ -62,17 +59,13 @@ class GcpSettings:
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, cluster: str) -> GcpSettings:
         """From a configuration's `gcp` section. Raises BadInput naming the key."""
-        for key in settings:
-            if key not in _KEYS:
-                raise BadInput(
-                    f"unknown key{nearest(str(key), _KEYS)}", where=f"gcp.{key}", expected=f"one of {', '.join(_KEYS)}"
-                )
+        refuse_unknown_keys(settings, _KEYS, "gcp")
         default = (f"mig:label={LABEL}:{label_value(cluster)}",)
         return cls(
-            project=_text(settings, "project"),
-            endpoint_url=_url(settings, "endpoint_url"),
+            project=text(settings, "project", "gcp"),
+            endpoint_url=url(settings, "endpoint_url", "gcp"),
             discover=_discoveries(settings.get("discover", default)),
-            prices=_prices(settings.get("prices", {})),
+            prices=prices(settings.get("prices", {}), "gcp", "machine", list(specifications())),
         )
 
     @property
@@ -86,30 +79,12 @@ class GcpSettings:
 
     def price(self, machine: str, zone: str, capacity_type: CapacityType) -> int | None:
         """What the configuration says it costs, the closest entry first; None when it says nothing."""
-        keys = [f"{machine}/{zone or '*'}/{capacity_type}", f"{machine}/*/{capacity_type}"]
-        if capacity_type != CapacityType.SPOT:
-            keys.append(machine)
-        return next((self.prices[key] for key in keys if key in self.prices), None)
+        return price_of(self.prices, machine, zone, capacity_type)
 
 
 def label_value(text: str) -> str:
     """A name as a Google label can hold it: lower case, and dashes for all but letters, digits, `-` and `_`."""
     return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:63]
-
-
-def _text(settings: Mapping[str, Any], key: str) -> str:
-    value = settings.get(key, "")
-    if not isinstance(value, str):
-        raise BadInput("wrong type", where=f"gcp.{key}", expected="a text", found=repr(value))
-    return value
-
-
-def _url(settings: Mapping[str, Any], key: str) -> str:
-    value = _text(settings, key)
-    parts = urlsplit(value)
-    if value and not (parts.scheme in ("http", "https") and parts.hostname):
-        raise BadInput("wrong address", where=f"gcp.{key}", expected="http://HOST or https://HOST", found=value)
-    return value
 
 
 def _discoveries(value: Any) -> tuple[Discovery, ...]:
@@ -135,35 +110,3 @@ def _discovery(text: Any, where: str) -> Discovery:
     if low is not None and high is not None and low > high:
         raise BadInput("min is above max", where=where, found=text)
     return Discovery(how, key if how == "label" else found, label if how == "label" else "", low, high)
-
-
-def _prices(value: Any) -> Mapping[str, int]:
-    if not hasattr(value, "items"):
-        raise BadInput("wrong type", where="gcp.prices", expected="a map of MACHINE to US$ per hour", found=repr(value))
-    prices = {}
-    for key, price in value.items():
-        where = f"gcp.prices.{key}"
-        _check_price_key(str(key), where)
-        prices[str(key)] = _usd(price, where)
-    return MappingProxyType(prices)
-
-
-def _check_price_key(key: str, where: str) -> None:
-    name, *rest = key.split("/")
-    names = list(specifications())
-    if name not in names:
-        raise BadInput(f"unknown machine{nearest(name, names)}", where=where)
-    if rest and (len(rest) != 2 or rest[1] not in set(CapacityType)):
-        raise BadInput(
-            "wrong key", where=where, expected="MACHINE or MACHINE/ZONE/CAPACITY-TYPE with * for any zone", found=key
-        )
-
-
-def _usd(price: Any, where: str) -> int:
-    try:
-        value = None if isinstance(price, bool) else Decimal(str(price))
-    except InvalidOperation:
-        value = None
-    if value is None or not value.is_finite() or not 0 < value < MICRO:
-        raise BadInput("wrong price", where=where, expected="US$ per hour above 0", found=repr(price))
-    return usd_per_hour(value)

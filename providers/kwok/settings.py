@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import difflib
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal, InvalidOperation
 from typing import TYPE_CHECKING, Any
 
 from autoscale.errors import BadInput
 from autoscale.model.frozen import empty
 from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType
-from autoscale.model.units import MICRO, usd_per_hour
 from autoscale.model.workload import Taint
+from providers.settings_values import refuse_unknown_keys, text, usd
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -60,8 +58,8 @@ class KwokSettings:
         if not hasattr(pools, "items"):
             raise BadInput("wrong type", where="kwok.pools", expected="a map of name to pool", found=repr(pools))
         return cls(
-            kubeconfig=_text(settings, "kubeconfig", "kwok"),
-            context=_text(settings, "context", "kwok"),
+            kubeconfig=text(settings, "kubeconfig", "kwok"),
+            context=text(settings, "context", "kwok"),
             pools={str(name): _pool(str(name), told) for name, told in pools.items()},
         )
 
@@ -69,11 +67,7 @@ class KwokSettings:
 def _known(settings: Any, keys: tuple[str, ...], where: str) -> None:
     if not hasattr(settings, "items"):
         raise BadInput("wrong type", where=where, expected=f"a map of {', '.join(keys)}", found=repr(settings))
-    for key in settings:
-        if key not in keys:
-            near = difflib.get_close_matches(str(key), keys, n=1)
-            hint = f"; did you mean {near[0]}?" if near else ""
-            raise BadInput(f"unknown key{hint}", where=f"{where}.{key}", expected=f"one of {', '.join(keys)}")
+    refuse_unknown_keys(settings, keys, where)
 
 
 def _pool(name: str, told: Any) -> Pool:
@@ -87,22 +81,15 @@ def _pool(name: str, told: Any) -> Pool:
     return Pool(
         name=name,
         resources=_resources(told.get("resources", {}), f"{where}.resources"),
-        instance_type=_text(told, "instanceType", where) or name,
-        zone=_text(told, "zone", where),
+        instance_type=text(told, "instanceType", where) or name,
+        zone=text(told, "zone", where),
         capacity_type=_capacity_type(told.get("capacityType", "on-demand"), f"{where}.capacityType"),
-        price_microusd_per_hour=_usd(told.get("price", 0), f"{where}.price"),
+        price_microusd_per_hour=usd(told.get("price", 0), f"{where}.price", may_be_free=True),
         labels=_labels(told.get("labels", {}), f"{where}.labels"),
         taints=_taints(told["taints"], f"{where}.taints") if "taints" in told else (CLOSED,),
         min_nodes=low,
         max_nodes=high,
     )
-
-
-def _text(settings: Mapping[str, Any], key: str, where: str) -> str:
-    value = settings.get(key, "")
-    if not isinstance(value, str):
-        raise BadInput("wrong type", where=f"{where}.{key}", expected="a text", found=repr(value))
-    return value
 
 
 def _count(settings: Mapping[str, Any], key: str, default: int, where: str) -> int:
@@ -128,16 +115,6 @@ def _capacity_type(value: Any, where: str) -> CapacityType:
     return CapacityType(value)
 
 
-def _usd(price: Any, where: str) -> int:
-    try:
-        value = None if isinstance(price, bool) else Decimal(str(price))
-    except InvalidOperation:
-        value = None
-    if value is None or not value.is_finite() or not 0 <= value < MICRO:
-        raise BadInput("wrong price", where=where, expected="US$ per hour, 0 or more", found=repr(price))
-    return usd_per_hour(value)
-
-
 def _labels(value: Any, where: str) -> Mapping[str, str]:
     if not hasattr(value, "items"):
         raise BadInput("wrong type", where=where, expected="a map of label to value", found=repr(value))
@@ -149,10 +126,10 @@ def _taints(value: Any, where: str) -> tuple[Taint, ...]:
     if not isinstance(value, (list, tuple)):
         raise BadInput("wrong type", where=where, expected=expected, found=repr(value))
     found = []
-    for text in value:
-        rest, _, effect = str(text).rpartition(":")
+    for each in value:
+        rest, _, effect = str(each).rpartition(":")
         key, _, told = rest.partition("=")
         if effect not in _EFFECTS or not key:
-            raise BadInput("wrong value", where=where, expected=expected, found=repr(text))
+            raise BadInput("wrong value", where=where, expected=expected, found=repr(each))
         found.append(Taint(key, told, effect))
     return tuple(found)
