@@ -160,13 +160,16 @@ def test_nothing_outlives_a_killed_test_run(binaries: Path, tmp_path: Path) -> N
         from {__package__}.controlplane import ControlPlane
         plane = ControlPlane(Path({str(binaries)!r}))
         with plane:
-            Path({str(tmp_path / "pids")!r}).write_text(" ".join(str(p.pid) for p in plane._processes.values()))
             Path({str(tmp_path / "folder")!r}).write_text(str(plane.folder))
+            pids = " ".join(str(p.pid) for p in plane._processes.values())
+            Path({str(tmp_path / "pids")!r}).write_text(pids + " end")
             time.sleep(600)
     """)
     env = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     with subprocess.Popen([sys.executable, "-c", script], env=env) as run:
-        pids = wait_until("the plane is up", lambda: text(tmp_path / "pids").split())
+        *pids, _ = wait_until(
+            "the plane is up", lambda: (told := text(tmp_path / "pids").split())[-1:] == ["end"] and told
+        )
         run.send_signal(signal.SIGKILL)
     assert len(pids) == 4
     wait_until("all four have ended", lambda: not any(lives(int(pid)) for pid in pids))
