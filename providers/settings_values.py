@@ -65,10 +65,9 @@ def prices(value: Any, section: str, kind: str, known: Sequence[str]) -> Mapping
 
     `kind` is what a cloud calls a type, `known` are those there are. Raises BadInput.
     """
-    placeholder = kind.rsplit(maxsplit=1)[-1].upper()
     where = f"{section}.prices"
     if not hasattr(value, "items"):
-        expected = f"a map of {placeholder} to US$ per hour"
+        expected = f"a map of {_name_of(kind)} to US$ per hour"
         raise BadInput("wrong type", where=where, expected=expected, found=repr(value))
     found = {}
     for key, price in value.items():
@@ -90,7 +89,12 @@ def _check_key(key: str, where: str, kind: str, known: Sequence[str]) -> None:
     if name not in known:
         raise BadInput(f"unknown {kind}{nearest(name, known)}", where=where)
     if rest and (len(rest) != 2 or rest[1] not in set(CapacityType)):
-        each = kind.rsplit(maxsplit=1)[-1].upper()
+        each = _name_of(kind)
         raise BadInput(
             "wrong key", where=where, expected=f"{each} or {each}/ZONE/CAPACITY-TYPE with * for any zone", found=key
         )
+
+
+def _name_of(kind: str) -> str:
+    """As which word a value of that kind stands in a sentence: TYPE for an instance type."""
+    return kind.rsplit(maxsplit=1)[-1].upper()

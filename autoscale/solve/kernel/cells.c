@@ -10,7 +10,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { MOST_THRESHOLDS = 8 };
+enum { MOST_PARTS = 8 }; /* cells of one bin from which it is not split again */
 
 typedef struct { int class_of, least; } Threshold;
 
@@ -119,7 +119,7 @@ int cells_bear(const Solver *s, int group)
     const Instance *in = s->in;
     for (int g = in->group_start[group]; g < in->group_start[group + 1]; g++) {
         int b = in->group_bin[g];
-        if (s->cells.first[b + 1] - s->cells.first[b] >= MOST_THRESHOLDS)
+        if (s->cells.first[b + 1] - s->cells.first[b] >= MOST_PARTS)
             return 0;
     }
     return 1;

@@ -8,7 +8,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define NEARLY 0.05
+#define NEARLY 0.05 /* a pattern made at the root's duals may lack so much of its price */
 
 /* What bin b could hold of what is left, as a mask of classes and a capacity clipped to that; 0: nothing. */
 static int clip(Solver *s, int b)
@@ -304,7 +304,7 @@ double dive(Solver *s, Plan *out, double cutoff, double noise)
     s->dives++;
     while (something_left(s)) {
         build(s);
-        improve(s, s->sub_classes > 60 ? 6 : s->sub_classes > 24 ? 8 : 12, !out->n || fresh);
+        improve(s, s->sub_classes > 60 ? 6 : s->sub_classes > 24 ? 8 : 12, fresh);
         fresh = 0;
         if (cost + lp_value(&s->sub) > cutoff + 1e-6 * fabs(cutoff) * 1e-3 + 1e-3)
             return 1e300;

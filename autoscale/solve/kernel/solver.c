@@ -224,6 +224,18 @@ static void keep_duals(Solver *s)
         s->root_limit[b] = s->root_limit_row[b] >= 0 ? s->root.y[s->root_limit_row[b]] : 0.0;
 }
 
+/* a plan for everything by these values of pods */
+static void greedy_plan(Solver *s, const double *value)
+{
+    const Instance *in = s->in;
+    memcpy(s->left, in->demand, sizeof(double) * in->C);
+    memcpy(s->stock, in->limit, sizeof(double) * in->B);
+    memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
+    plan_clear(&s->trial, in->C);
+    greedy(s, &s->trial, value);
+    offer(s, &s->trial);
+}
+
 static double nodes_of(const Plan *plan)
 {
     double nodes = 0.0;
@@ -247,13 +259,8 @@ void autoscale_run(Solver *s, double seconds, int threads)
     prepare(s);
     nothing_bought(s);
     root_build(s);
-    memcpy(s->left, in->demand, sizeof(double) * in->C);
-    memcpy(s->stock, in->limit, sizeof(double) * in->B);
-    memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
-    plan_clear(&s->trial, in->C);
     cheapest_values(s);
-    greedy(s, &s->trial, s->profit);
-    offer(s, &s->trial);
+    greedy_plan(s, s->profit);
     s->half_time = s->started + 0.45 * seconds;
     s->bound = at_least(s, root_solve(s, 1e300, 1));
     keep_duals(s);
@@ -273,17 +280,6 @@ void autoscale_run(Solver *s, double seconds, int threads)
         dive_from_root(s, 0.2, nodes_of(&s->best) > MANY_NODES * in->C ? LOOSE : i ? 0.1 * LOOSE : 0.0);
     if (!proven(s) && !out_of_time(s))
         tree(s);
-}
-
-static void greedy_plan(Solver *s, const double *value)
-{
-    const Instance *in = s->in;
-    memcpy(s->left, in->demand, sizeof(double) * in->C);
-    memcpy(s->stock, in->limit, sizeof(double) * in->B);
-    memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
-    plan_clear(&s->trial, in->C);
-    greedy(s, &s->trial, value);
-    offer(s, &s->trial);
 }
 
 /* For very many classes: no linear program; greedy plans led by the duals y given, then neighbourhood search. */
