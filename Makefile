@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: demo test check install bench lock clean
+.PHONY: demo test check install bench conformance fuzz lock clean
 .DEFAULT_GOAL := demo
 
 # pip trusts what its own configuration names; uv is to trust what the machine does (a company's proxy), where it says.
@@ -46,6 +46,11 @@ SEED ?= 1
 conformance: install
 	@$(BIN)/python -m tests.cluster.controlplane.build
 	@$(BIN)/python -m tests.conformance -n $(N) --seed $(SEED) --plans $(PLANS)
+
+# Random fault schedules, N for each provider from SEED on; the last line is schedules and failures. One that fails is
+# shrunk and kept in tests/contract/schedules, where `make test` plays it again.
+fuzz: install
+	@$(BIN)/python -m tests.contract -n $(N) --seed $(SEED)
 
 clean:
 	rm -rf $(VENV) build *.egg-info

@@ -60,6 +60,7 @@ class FakeProvider:
         self._numbers = count(1)
         self._born_at_s: dict[str, int] = {}
         self._short: dict[str, Fault] = {}
+        self._left: dict[str, int] = {}
         self._failures: deque[_Failure] = deque()
         self.lag_s = lag_s
         self.calls: list[Call] = []
@@ -132,12 +133,13 @@ class FakeProvider:
         """Answer the next calls of that verb with this fault; `applied`: the call took effect all the same."""
         self._failures.extend([_Failure(verb, fault, applied)] * times)
 
-    def starve(self, group: str, fault: Fault | None) -> None:
-        """Start no more instances of the group and show this fault while it misses some; None ends the shortage."""
+    def starve(self, group: str, fault: Fault | None, *, left: int = 0) -> None:
+        """Start no more instances of the group but those left, and show this fault while it misses some; None ends it."""
         if fault is None:
             self._short.pop(group, None)
         else:
             self._short[group] = replace(fault, group=group)
+            self._left[group] = left
         self._fill(group)
         self._remember()
 
@@ -182,7 +184,10 @@ class FakeProvider:
     def _fill(self, group: str) -> None:
         """Start what the target asks for, unless there is a shortage."""
         found = self._groups[group]
-        due = 0 if group in self._short else found.target_nodes - len(found.instances)
+        due = max(0, found.target_nodes - len(found.instances))
+        if group in self._short:
+            due = min(due, self._left[group])
+            self._left[group] -= due
         started = [self._instance(found) for _ in range(due)]
         missing = found.target_nodes > len(found.instances) + len(started)
         faults = (self._short[group],) if missing and group in self._short else ()

@@ -20,7 +20,7 @@ import urllib3
 from autoscale.model.supply import Fault, FaultKind
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
 Json = dict[str, Any]
 MERGE = "application/merge-patch+json"
@@ -99,10 +99,13 @@ class KubernetesApi:
     kubeconfig, context: empty means `$KUBECONFIG`, `~/.kube/config`, or the service account of the pod we run in.
     """
 
-    def __init__(self, *, kubeconfig: str, context: str, read_timeout_s: float) -> None:
+    def __init__(
+        self, *, kubeconfig: str, context: str, read_timeout_s: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._kubeconfig = kubeconfig
         self._context = context
         self._read_timeout_s = read_timeout_s
+        self._sleep = sleep
         self._signing = threading.Lock()
 
     def get(self, path: str, **query: str) -> Json:
@@ -113,7 +116,7 @@ class KubernetesApi:
             except KubeError as error:
                 if not error.passing:
                     raise
-                time.sleep(pause_s)
+                self._sleep(pause_s)
         return self._send("GET", path, query=query)
 
     def items(self, path: str, **query: str) -> list[Json]:

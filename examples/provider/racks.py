@@ -1,7 +1,7 @@
 """A small provider, whole: machines of one's own, in racks that an inventory switches on and off.
 
 The inventory is a JSON file, `{"rack-1": {"machines": ["a", "b"], "on": ["a"], "min": 0, "max": 2, "resources": {...}}}`.
-docs/providers.md tells what matters here; `tests/contract` holds it to what every provider promises.
+docs/providers.md tells what matters here; `test_racks.py` holds it to what every provider promises.
 """
 
 from __future__ import annotations

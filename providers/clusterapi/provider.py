@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from typing import TYPE_CHECKING
 
 from autoscale.errors import BadInput, ProviderError
@@ -27,12 +28,19 @@ class ClusterApiProvider:
 
     name = "clusterapi"
 
-    def __init__(self, settings: ClusterApiSettings, *, now_s: Callable[[], int], read_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        settings: ClusterApiSettings,
+        *,
+        now_s: Callable[[], int],
+        read_timeout_s: float = 10.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._settings = settings
         self._now_s = now_s
         self._mark = mark(settings)
         self._api = KubernetesApi(
-            kubeconfig=settings.kubeconfig, context=settings.context, read_timeout_s=read_timeout_s
+            kubeconfig=settings.kubeconfig, context=settings.context, read_timeout_s=read_timeout_s, sleep=sleep
         )
         self._versions: dict[str, str] = {}
 
@@ -99,9 +107,7 @@ class ClusterApiProvider:
                 )
                 raise self._refusal(group, "WouldTerminate", text)
             waiting = [each for each in its if not machines.exists(each) and self._staying(each)]
-            for each in waiting[: found.replicas - target_nodes]:
-                self._mark_machine(group, each, on=True)
-            if self._scale(found, target_nodes, only_if_unchanged=True):
+            if self._lower(found, target_nodes, waiting[: found.replicas - target_nodes]):
                 return
         raise self._refusal(group, "Conflict", "others keep changing it")
 
@@ -213,15 +219,19 @@ class ClusterApiProvider:
             raise self._refusal(
                 group, "OutOfBounds", f"removing {instance} would bring the group below its minimum of {low}"
             )
-        if not marked:
-            self._mark_machine(group, machine, on=True)
+        return self._lower(found, found.replicas - 1, [machine])
+
+    def _lower(self, found: Scalable, replicas: int, due: Sequence[Json]) -> bool:
+        """Mark those that are to go, then lower the replicas; False when the group changed meanwhile."""
+        for machine in due:
+            self._mark_machine(found.ref.id, machine, on=True)
         try:
-            lowered = self._scale(found, found.replicas - 1, only_if_unchanged=True)
+            return self._scale(found, replicas, only_if_unchanged=True)
         except ProviderError as error:
             if not _maybe(error):  # what does not go must not be marked: a later change of size would take it
-                self._mark_machine(group, machine, on=False)
+                for machine in due:
+                    self._mark_machine(found.ref.id, machine, on=False)
             raise
-        return lowered
 
     def _scale(self, found: Scalable, replicas: int, *, only_if_unchanged: bool = False) -> bool:
         """Set the replicas; False when the object is not the one that was read any more."""

@@ -65,9 +65,12 @@ def last(url: str) -> str:
 class Calls:
     """One project. A read is tried three times and ends within `3 * read_timeout_s` and a second; a write is sent once."""
 
-    def __init__(self, settings: GcpSettings, *, read_timeout_s: float) -> None:
+    def __init__(
+        self, settings: GcpSettings, *, read_timeout_s: float, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         self._settings = settings
         self._timeout_s = read_timeout_s
+        self._sleep = sleep
         self._lock = threading.Lock()
         self._made: dict[type, Any] = {}
 
@@ -212,7 +215,7 @@ class Calls:
             except CLOUD_ERRORS as error:
                 if not passing(error):
                     raise
-                time.sleep(min(0.5, max(0.0, until - time.monotonic())))
+                self._sleep(min(0.5, max(0.0, until - time.monotonic())))
         return operation
 
     # ---- inside
@@ -229,7 +232,7 @@ class Calls:
             except CLOUD_ERRORS as error:
                 if not passing(error):
                     raise
-                time.sleep(pause_s)
+                self._sleep(pause_s)
         return call()
 
     def _pages(self, method: Callable[..., Any], request: Any) -> Iterable[Any]:

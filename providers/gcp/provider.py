@@ -44,10 +44,17 @@ class GcpProvider:
 
     name = "gcp"
 
-    def __init__(self, settings: GcpSettings, *, now_s: Callable[[], int], read_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        settings: GcpSettings,
+        *,
+        now_s: Callable[[], int],
+        read_timeout_s: float = 10.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._settings = settings
         self._now_s = now_s
-        self._calls = Calls(settings, read_timeout_s=read_timeout_s)
+        self._calls = Calls(settings, read_timeout_s=read_timeout_s, sleep=sleep)
         self._templates = Templates(self._calls, now_s=now_s)
         self._orders = Orders(now_s=now_s)
         self._recent = Recent(now_s=now_s)

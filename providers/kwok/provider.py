@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import secrets
+import time
 from typing import TYPE_CHECKING
 
 from autoscale.errors import BadInput, ProviderError
@@ -25,11 +26,18 @@ class KwokProvider:
 
     name = "kwok"
 
-    def __init__(self, settings: KwokSettings, *, now_s: Callable[[], int], read_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        settings: KwokSettings,
+        *,
+        now_s: Callable[[], int],
+        read_timeout_s: float = 10.0,
+        sleep: Callable[[float], None] = time.sleep,
+    ) -> None:
         self._pools = settings.pools
         self._now_s = now_s
         self._api = KubernetesApi(
-            kubeconfig=settings.kubeconfig, context=settings.context, read_timeout_s=read_timeout_s
+            kubeconfig=settings.kubeconfig, context=settings.context, read_timeout_s=read_timeout_s, sleep=sleep
         )
 
     def check(self) -> None:

@@ -35,6 +35,7 @@ class Capi:
     def __init__(self, api: Api) -> None:
         self.api = api
         self.out_of_stock = ""
+        self.left = 0  # machines that there still are, once it is about to be out of stock
         self._numbers = count(1)
 
     def reset(self) -> None:
@@ -118,7 +119,8 @@ class Capi:
         body: Json = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Machine", "metadata": _owned(name, owner)}
         body["spec"] = {"clusterName": "demo"}
         machine = self.api.create(f"{NAMESPACE}/machines", body)
-        if not self.out_of_stock:
+        if not self.out_of_stock or self.left:
+            self.left = max(0, self.left - 1)
             self.start(machine)
             return
         condition = {

@@ -6,6 +6,8 @@ from functools import cache
 from typing import Any
 
 import boto3
+from moto.autoscaling.models import autoscaling_backends
+from moto.core.models import DEFAULT_ACCOUNT_ID
 
 from autoscale.model.supply import Instance, InstanceState
 from providers.aws.provider import AwsProvider
@@ -46,13 +48,17 @@ class AwsCloud:
     def __init__(self, wire: Wire) -> None:
         wire.reset()
         self.wire = wire
-        self._autoscaling = client("autoscaling", wire.moto_url)
-        self._ec2 = client("ec2", wire.moto_url)
+        self._autoscaling = client("autoscaling", wire.moto.url)
+        self._ec2 = client("ec2", wire.moto.url)
         self.template("lt-main", "g4dn.xlarge")
         self.later_s = 0
-        self.aws = aws_provider(wire.url, now_s=lambda: int(time.time()) + self.later_s)
+        self.aws = aws_provider(wire.url, now_s=self.now_s)
         self.provider = self.aws
         self.secret = SECRET
+
+    def now_s(self) -> int:
+        """The provider's clock, which a test may put forward."""
+        return int(time.time()) + self.later_s
 
     def template(self, name: str, instance_type: str, **more: Any) -> None:
         """Create a launch template."""
@@ -85,10 +91,13 @@ class AwsCloud:
 
     def truth(self, group: str) -> tuple[int, Sequence[str]]:
         """Moto's own books."""
-        answer = self._autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[group.removeprefix("aws:")])
-        found = answer["AutoScalingGroups"][0]
-        alive = [each for each in found["Instances"] if not each["LifecycleState"].startswith("Terminat")]
-        return found["DesiredCapacity"], [each["InstanceId"] for each in alive]
+        found = self._books(group)
+        alive = [each for each in found.instance_states if not each.lifecycle_state.startswith("Terminat")]
+        return found.desired_capacity, [each.instance.id for each in alive]
+
+    def _books(self, group: str) -> Any:
+        """Moto's own object."""
+        return autoscaling_backends[DEFAULT_ACCOUNT_ID][REGION].autoscaling_groups[group.removeprefix("aws:")]
 
     def running(self, instance: str) -> Instance:
         """Of `lt-main`, in the zone that groups are in."""
@@ -124,6 +133,39 @@ class AwsCloud:
         """In the console."""
         name = group.removeprefix("aws:")
         self._autoscaling.delete_auto_scaling_group(AutoScalingGroupName=name, ForceDelete=True)
+
+    def starve(self, group: str, *, left: int = 0) -> None:
+        """The zone has none: moto launches no more than are left, and each launch that failed is an activity."""
+        found = self._books(group)
+        launch = type(found).replace_autoscaling_group_instances
+
+        def short(count: int, tags: dict[str, str]) -> None:
+            nonlocal left
+            able, left = min(count, left), max(0, left - count)
+            if able:
+                launch(found, able, tags)
+            if able < count:
+                self._tell_failure(group)
+
+        found.replace_autoscaling_group_instances = short
+
+    def feed(self, group: str) -> None:
+        """Amazon kept trying."""
+        found = self._books(group)
+        vars(found).pop("replace_autoscaling_group_instances", None)
+        self.wire.activities.pop(found.name, None)
+        found.set_desired_capacity(found.desired_capacity)
+
+    def _tell_failure(self, group: str) -> None:
+        name, stamp = group.removeprefix("aws:"), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now_s()))
+        self.wire.activities[name] = f"""
+          <member><ActivityId>{stamp}</ActivityId><AutoScalingGroupName>{name}</AutoScalingGroupName>
+          <Cause>a difference</Cause><StartTime>{stamp}</StartTime><EndTime>{stamp}</EndTime>
+          <StatusCode>Failed</StatusCode><Progress>100</Progress>
+          <Description>Launching a new EC2 instance.  Status Reason: none</Description>
+          <StatusMessage>We currently do not have sufficient g4dn.xlarge capacity in the Availability Zone you requested
+           (us-east-1a). Launching EC2 instance failed.</StatusMessage>
+          <Details>{{"Availability Zone":"us-east-1a"}}</Details></member>"""
 
     def calls(self) -> int:
         """Requests that came through the wire."""

@@ -8,7 +8,8 @@ from autoscale.model.supply import Instance, InstanceState
 from providers.gcp.provider import GcpProvider
 from providers.gcp.settings import GcpSettings
 
-from .gce import PROJECT, Gce
+from .gce import Gce
+from .gce_messages import PROJECT
 from .wire import Rule
 
 GCE_ZONE = "us-central1-a"
@@ -34,14 +35,14 @@ _ACTIONS = {
 class GceCloud:
     """The Google Cloud provider on a server of our own, whose wire can fail."""
 
-    def __init__(self, gce: Gce) -> None:
+    def __init__(self, gce: Gce, *, sleep: Callable[[float], None] = time.sleep) -> None:
         gce.reset()
         self.gce = gce
         self.secret = "planted-kubelet-key"
         env = {"key": "kube-env", "value": f"KUBELET_KEY: {self.secret}\nAUTOSCALER_ENV_VARS: os=linux"}
         self.main = gce.template("main", "g2-standard-4", metadata={"items": [env]})
         self.later_s = 0
-        self.gcp = gcp_provider(gce.url, now_s=lambda: int(time.time()) + self.later_s)
+        self.gcp = gcp_provider(gce.url, now_s=lambda: int(time.time()) + self.later_s, sleep=sleep)
         self.provider = self.gcp
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
@@ -94,10 +95,11 @@ class GceCloud:
         place, _, name = group.removeprefix("gcp:").partition("/")
         del self.gce.groups[place, name]
 
-    def starve(self, group: str) -> None:
+    def starve(self, group: str, *, left: int = 0) -> None:
         """The zone has none."""
         code, message = "ZONE_RESOURCE_POOL_EXHAUSTED", "The zone does not have enough resources available"
         self.gce.stockouts[GCE_ZONE] = (code, message)
+        self.gce.left[GCE_ZONE] = left
 
     def feed(self, group: str) -> None:
         """Google kept trying."""
@@ -115,8 +117,9 @@ def gcp_provider(
     *,
     read_timeout_s: float = 5.0,
     now_s: Callable[[], int] = lambda: int(time.time()),
+    sleep: Callable[[float], None] = time.sleep,
     **settings: Any,
 ) -> GcpProvider:
     """The provider as a configuration would make it, on that address."""
     parsed = GcpSettings.parse({"project": PROJECT, "endpoint_url": url, **settings}, cluster="demo")
-    return GcpProvider(parsed, now_s=now_s, read_timeout_s=read_timeout_s)
+    return GcpProvider(parsed, now_s=now_s, read_timeout_s=read_timeout_s, sleep=sleep)

@@ -1,7 +1,7 @@
 """Cluster API and simulated nodes on a real API server, behind wires that can fail."""
 
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -36,12 +36,15 @@ _KWOK_ACTIONS = {"observe": "list nodes", "resize": "create nodes", "remove": "d
 class CapiCloud:
     """The Cluster API provider on a real API server, behind a wire that can fail."""
 
-    def __init__(self, capi: Capi, wire: KubeWire, folder: Path) -> None:
+    def __init__(
+        self, capi: Capi, wire: KubeWire, folder: Path, *, sleep: Callable[[float], None] = time.sleep
+    ) -> None:
         wire.rules.clear()
         wire.actions.clear()
         capi.reset()
         self.capi = capi
         self.wire = wire
+        self._sleep = sleep
         self.secret = "planted-token"
         self.kubeconfig = wire.kubeconfig(folder, token=self.secret)
         self.clusterapi = self.make()
@@ -50,7 +53,7 @@ class CapiCloud:
     def make(self, **settings: Any) -> ClusterApiProvider:
         """The provider as a configuration would make it."""
         parsed = ClusterApiSettings.parse({"kubeconfig": str(self.kubeconfig), **settings}, cluster="demo")
-        return ClusterApiProvider(parsed, now_s=lambda: int(time.time()), read_timeout_s=5.0)
+        return ClusterApiProvider(parsed, now_s=lambda: int(time.time()), read_timeout_s=5.0, sleep=self._sleep)
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
         """Create a MachineDeployment whose annotations tell its sizes and what its nodes have."""
@@ -105,8 +108,9 @@ class CapiCloud:
         self.capi.api.delete(f"{CAPI}/machinesets/{name}-x")
         self.capi.api.delete(f"{CAPI}/machinedeployments/{name}")
 
-    def starve(self, group: str) -> None:
+    def starve(self, group: str, *, left: int = 0) -> None:
         """Machines are made, and stay without a provider id."""
+        self.capi.left = left
         self.capi.out_of_stock = "no valid host was found"
 
     def feed(self, group: str) -> None:
@@ -126,13 +130,14 @@ class CapiCloud:
 class KwokCloud:
     """The provider of simulated nodes on a real API server, behind a wire that can fail. Its groups are configured."""
 
-    def __init__(self, api: Api, wire: KubeWire, folder: Path) -> None:
+    def __init__(self, api: Api, wire: KubeWire, folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
         wire.rules.clear()
         wire.actions.clear()
         api.request("DELETE", "/api/v1/nodes")
         self.api = api
         self.wire = wire
         self.pools: dict[str, Any] = {}
+        self._sleep = sleep
         self._by_hand = 0
         self.secret = "planted-token"
         self._kubeconfig = str(wire.kubeconfig(folder, token=self.secret))
@@ -141,7 +146,7 @@ class KwokCloud:
     def provider(self) -> KwokProvider:
         """As the configuration of this moment makes it."""
         settings = KwokSettings.parse({"kubeconfig": self._kubeconfig, "pools": self.pools})
-        return KwokProvider(settings, now_s=lambda: int(time.time()), read_timeout_s=5.0)
+        return KwokProvider(settings, now_s=lambda: int(time.time()), read_timeout_s=5.0, sleep=self._sleep)
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
         """Configure a pool, and create its nodes."""

@@ -1,23 +1,26 @@
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 import yaml
 
+from autoscale.testing import Stage
 from tests.cluster.controlplane import ControlPlane, build
 
+from . import stages
 from .capi import Capi, install
-from .cloud_aws import SECRET, AwsCloud, client
+from .cloud_aws import SECRET, AwsCloud
 from .cloud_gce import GceCloud
 from .cloud_kubernetes import CapiCloud, KwokCloud
-from .cloud_racks import RacksCloud
-from .clouds import Cloud, FakeCloud, Short
 from .gce import Gce
-from .kubewire import KubeWire
+from .kubewire import KubeWire, RealUpstream
 from .wire import Wire
 
 DEPLOY = Path(__file__).parents[2] / "deploy"
+
+# One worker has the control planes: two at a time would fight for the cores.
+ON_API_SERVER = (pytest.mark.cluster, pytest.mark.xdist_group("cluster"))
 
 
 def role(name: str) -> Path:
@@ -37,11 +40,9 @@ def rights(name: str) -> set[str]:
 
 @pytest.fixture(scope="session")
 def wire() -> Iterator[Wire]:
-    """One moto server behind one proxy for all tests of a process."""
-    with Wire() as started:
+    """One moto behind one wire for all tests of a process."""
+    with stages.wire() as started:
         yield started
-        for service in ("autoscaling", "ec2"):
-            client(service, started.moto_url).close()
 
 
 @pytest.fixture
@@ -82,7 +83,9 @@ def kube_wires(api_server: ControlPlane) -> Iterator[dict[str, KubeWire]]:
     """The API server behind wires that can fail, as users with no more than the shipped rights."""
     with ExitStack() as opened:
         yield {
-            user: opened.enter_context(KubeWire(api_server.url, ca=api_server.ca, token=api_server.token(user)))
+            user: opened.enter_context(
+                KubeWire(RealUpstream(api_server.url, ca=api_server.ca, token=api_server.token(user)))
+            )
             for user in ("clusterapi", "kwok")
         }
 
@@ -99,21 +102,28 @@ def kwok(api_server: ControlPlane, kube_wires: dict[str, KubeWire], tmp_path: Pa
     return KwokCloud(api_server.api(), kube_wires["kwok"], tmp_path)
 
 
-# One worker has the control planes: two at a time would fight for the cores.
-ON_API_SERVER = (pytest.mark.cluster, pytest.mark.xdist_group("cluster"))
+@pytest.fixture
+def awake_aws(wire: Wire) -> Iterator[AwsCloud]:
+    """An empty account, and nobody sleeps."""
+    with stages.awake_aws(wire) as stage:
+        yield stage
 
 
-CLOUDS = ["fake", "racks", "aws", "gce", *(pytest.param(each, marks=ON_API_SERVER) for each in ("capi", "kwok"))]
+@pytest.fixture
+def awake_gce(gce_server: Gce) -> GceCloud:
+    """An empty project, and nobody sleeps."""
+    return GceCloud(gce_server, sleep=stages.awake)
 
 
-@pytest.fixture(params=CLOUDS)
-def cloud(request: pytest.FixtureRequest) -> Cloud:
-    """Each provider in turn, with no groups."""
-    made: dict[str, Callable[[], Cloud]] = {"fake": FakeCloud, "racks": RacksCloud}
-    return made[request.param]() if request.param in made else request.getfixturevalue(request.param)
+@pytest.fixture
+def awake_capi() -> Iterator[Stage]:
+    """A management cluster in memory, and nobody sleeps."""
+    with stages.opened("clusterapi") as stage:
+        yield stage
 
 
-@pytest.fixture(params=["fake", "gce", pytest.param("capi", marks=ON_API_SERVER)])
-def short(request: pytest.FixtureRequest) -> Short:
-    """Each provider whose cloud tells, beside the target, that machines don't come. AWS's tells it in its own tests."""
-    return FakeCloud() if request.param == "fake" else request.getfixturevalue(request.param)
+@pytest.fixture
+def awake_kwok() -> Iterator[Stage]:
+    """A cluster in memory, and nobody sleeps."""
+    with stages.opened("kwok") as stage:
+        yield stage

@@ -4,59 +4,54 @@ import json
 import re
 import threading
 import time
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from types import TracebackType
-from typing import Self
+from typing import Protocol
 
 import urllib3
 
-from .wire import Rule, answer, take
+from tests.serving import HOP, Served, answer, hang_up, received
+
+from .wire import Rule, take
 
 _PATH = re.compile(
     r"/(?:api/v1|apis/[^/]+/[^/]+)(?:/namespaces/[^/]+(?=/))?/(?P<plural>[a-z]+)(?:/(?P<name>[^/?]+))?(?:/(?P<sub>[a-z]+))?"
 )
 _VERBS = {"GET": "get", "PATCH": "patch", "POST": "create", "DELETE": "delete"}
-_HOP = {"transfer-encoding", "connection", "content-length", "server", "date"}
 
 
-class KubeWire:
-    """A context manager. `actions` are the requests that came, as `verb resource`, the way that RBAC names them."""
+class Upstream(Protocol):
+    """An API server behind the wire."""
+
+    def ask(self, method: str, address: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Its answer: status, headers, body."""
+
+
+class RealUpstream:
+    """A real one, as one user."""
 
     def __init__(self, url: str, *, ca: Path, token: str) -> None:
-        self.rules: list[Rule] = []
-        self.actions: list[str] = []
-        self._upstream = url
+        self._url = url
         self._token = token
-        self._lock = threading.Lock()
         self._pool = urllib3.PoolManager(ca_certs=str(ca), maxsize=16, retries=False)
 
-    def __enter__(self) -> Self:
-        wire = self
+    def ask(self, method: str, address: str, headers: dict[str, str], body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """Signed in with the user's token."""
+        sent = {key: value for key, value in headers.items() if key.lower() not in {*HOP, "host"}}
+        sent["Authorization"] = f"Bearer {self._token}"
+        response = self._pool.request(method, self._url + address, body=body, headers=sent)
+        kept = {key: value for key, value in response.headers.items() if key.lower() not in HOP}
+        return response.status, kept, response.data
 
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
 
-            def do_GET(self) -> None:
-                wire.serve(self)
+class KubeWire(Served):
+    """A context manager. `actions` are the requests that came, as `verb resource`, the way that RBAC names them."""
 
-            do_PATCH = do_POST = do_DELETE = do_GET  # noqa: N815 - the base class's names
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._pool.clear()
+    def __init__(self, upstream: Upstream) -> None:
+        self.rules: list[Rule] = []
+        self.actions: list[str] = []
+        self._upstream = upstream
+        self._lock = threading.Lock()
 
     def kubeconfig(self, folder: Path, *, token: str) -> Path:
         """A kubeconfig of the proxy. Its token opens nothing: the proxy signs in itself."""
@@ -74,26 +69,21 @@ class KubeWire:
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Pass one request on, or do to it what the first rule for its action says."""
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
+        body = received(handler)
         rule = self._take(_action(handler.command, handler.path))
         if rule and rule.error:
             status, reason, message = rule.error
             document = {"kind": "Status", "status": "Failure", "code": status, "reason": reason, "message": message}
             answer(handler, status, {"Content-Type": "application/json"}, json.dumps(document).encode())
             return
-        headers = {key: value for key, value in handler.headers.items() if key.lower() not in {*_HOP, "host"}}
-        headers["Authorization"] = f"Bearer {self._token}"
-        response = self._pool.request(handler.command, self._upstream + handler.path, body=body, headers=headers)
+        status, kept, data = self._upstream.ask(handler.command, handler.path, dict(handler.headers.items()), body)
         if rule and rule.lost is not None:
             time.sleep(rule.lost)
-            handler.close_connection = True
-            handler.connection.close()
+            hang_up(handler)
             return
-        data = response.data
         if rule and rule.rewrite:
             data = rule.rewrite(data.decode()).encode()
-        kept = {key: value for key, value in response.headers.items() if key.lower() not in _HOP}
-        answer(handler, response.status, kept, data)
+        answer(handler, status, kept, data)
 
     def _take(self, action: str) -> Rule | None:
         with self._lock:

@@ -13,7 +13,8 @@ from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup, Of
 from autoscale.model.workload import Taint
 
 from .cloud_gce import GCE_ZONE, GceCloud, gcp_provider
-from .gce import PROJECT, permission
+from .gce import permission
+from .gce_messages import PROJECT
 from .wire import Rule
 
 ROLE = Path(__file__).parents[2] / "deploy" / "gcp" / "role.yaml"

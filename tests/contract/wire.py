@@ -1,4 +1,4 @@
-"""A moto server behind a proxy that can lose, refuse and rewrite what passes: faults at the wire, not in our code."""
+"""Moto behind a server that can lose, refuse and rewrite what passes: faults at the wire, not in our code."""
 
 import re
 import threading
@@ -6,15 +6,15 @@ import time
 import urllib.parse
 from collections.abc import Callable
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 
-import urllib3
-from moto.server import ThreadedMotoServer
+from moto.moto_server.werkzeug_app import DomainDispatcherApplication, create_backend_app
+from werkzeug.test import EnvironBuilder, run_wsgi_app
+
+from tests.serving import HOP, Served, answer, hang_up, received
 
 _SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/(?P<service>[^/]+)/aws4_request")
-_HOP = {"transfer-encoding", "connection", "content-length", "server", "date"}
 
 
 @dataclass(slots=True)
@@ -46,92 +46,86 @@ def take(rules: list[Rule], action: str) -> Rule | None:
     return None
 
 
-class Wire:
-    """A context manager. `url` is the proxy; `actions` are the requests that came, as `service:Action`."""
+def error_text(code: str, message: str) -> str:
+    """As Amazon's query API has it."""
+    return f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
+
+
+class Moto(Served):
+    """All of moto in this process, at an address that nothing ever goes wrong with."""
 
     def __init__(self) -> None:
+        self._app: Any = DomainDispatcherApplication(create_backend_app)
+
+    def ask(self, handler: BaseHTTPRequestHandler, body: bytes) -> tuple[int, dict[str, str], bytes]:
+        """What moto answers."""
+        headers = [(key, value) for key, value in handler.headers.items() if key.lower() not in HOP]
+        asked = EnvironBuilder(path=handler.path, method=handler.command, data=body, headers=headers)
+        try:
+            chunks, status, answered = run_wsgi_app(self._app, asked.get_environ(), buffered=True)
+        except StopIteration:  # what moto raises for an instance that no group has, where Amazon says this
+            return 400, {"Content-Type": "text/xml"}, error_text("ValidationError", "Instance Id not found").encode()
+        kept = {key: value for key, value in answered.items() if key.lower() not in HOP}
+        return int(status.partition(" ")[0]), kept, b"".join(chunks)
+
+    def reset(self) -> None:
+        """An empty account."""
+        run_wsgi_app(self._app, EnvironBuilder(path="/moto-api/reset", method="POST").get_environ(), buffered=True)
+
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        """Pass it on."""
+        answer(handler, *self.ask(handler, received(handler)))
+
+
+class Wire(Served):
+    """A context manager. `url` leads to moto; `actions` are the requests that came, as `service:Action`."""
+
+    def __init__(self, moto: Moto) -> None:
+        self.moto = moto
         self.rules: list[Rule] = []
         self.frozen: dict[bytes, tuple[int, dict[str, str], bytes]] | None = None  # what was read once is read again
         self.actions: list[str] = []
+        self.activities: dict[str, str] = {}  # group -> scaling activities, of which moto keeps no books
         self._lock = threading.Lock()
-        self._pool = urllib3.PoolManager(maxsize=16)
-
-    def __enter__(self) -> Self:
-        self._moto = ThreadedMotoServer(ip_address="127.0.0.1", port=0, verbose=False)
-        self._moto.start()
-        self.moto_url = "http://{}:{}".format(*self._moto.get_host_and_port())
-        wire = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                wire.serve(self)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-        self._moto.stop()
-        self._pool.clear()
 
     def reset(self) -> None:
-        """Forget all groups, rules and requests."""
-        self._pool.request("POST", f"{self.moto_url}/moto-api/reset")
+        """An empty account and a whole wire."""
+        self.moto.reset()
         self.rules.clear()
+        self.activities.clear()
         self.actions.clear()
         self.frozen = None
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Pass one request on, or do to it what the first rule for its action says."""
-        body = handler.rfile.read(int(handler.headers.get("Content-Length", 0)))
-        action = urllib.parse.parse_qs(body.decode()).get("Action", [""])[0]
+        body = received(handler)
+        parameters = urllib.parse.parse_qs(body.decode())
+        action = parameters.get("Action", [""])[0]
         service = _SERVICE.search(handler.headers.get("Authorization", ""))
         rule = self._take(action, service["service"] if service else "?")
         if rule and rule.error:
             status, code, message = rule.error
-            text = f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
-            answer(handler, status, {"Content-Type": "text/xml"}, text.encode())
+            answer(handler, status, {"Content-Type": "text/xml"}, error_text(code, message).encode())
             return
         if self.frozen is not None and body in self.frozen:
             answer(handler, *self.frozen[body])
             return
-        headers = {key: value for key, value in handler.headers.items() if key.lower() not in _HOP}
-        response = self._pool.request("POST", self.moto_url + handler.path, body=body, headers=headers, retries=False)
-        data = response.data
+        status, headers, data = self.moto.ask(handler, body)
         if rule and rule.lost is not None:
             time.sleep(rule.lost)
-            handler.close_connection = True
-            handler.connection.close()
+            hang_up(handler)
             return
+        if action == "DescribeScalingActivities":
+            told = self.activities.get(parameters.get("AutoScalingGroupName", [""])[0], "")
+            data = data.replace(b"<Activities/>", b"<Activities></Activities>")
+            data = data.replace(b"<Activities></Activities>", f"<Activities>{told}</Activities>".encode())
         if rule and rule.rewrite:
             data = rule.rewrite(data.decode()).encode()
-        kept = {key: value for key, value in response.headers.items() if key.lower() not in _HOP}
         if self.frozen is not None and action.startswith("Describe"):
-            self.frozen[body] = (response.status, kept, data)
-        answer(handler, response.status, kept, data)
+            self.frozen[body] = (status, headers, data)
+        answer(handler, status, headers, data)
 
     def _take(self, action: str, service: str) -> Rule | None:
         with self._lock:
             self.actions.append(f"{service}:{action}")
             return take(self.rules, action)
-
-
-def answer(handler: BaseHTTPRequestHandler, status: int, headers: dict[str, str], data: bytes) -> None:
-    """Send an answer."""
-    handler.send_response(status)
-    for key, value in headers.items():
-        handler.send_header(key, value)
-    handler.send_header("Content-Length", str(len(data)))
-    handler.end_headers()
-    handler.wfile.write(data)

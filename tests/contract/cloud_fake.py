@@ -1,77 +1,12 @@
-"""The stage of a contract test: create groups, look at the truth, make the wire fail. One for each provider; here the fake's."""
+"""The fake, whose script stands for the wire."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
-from typing import Protocol
 
 from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType, Fault, FaultKind, Instance, InstanceState, NodeGroup, Offering
-from autoscale.ports import Provider
+from autoscale.testing import FAULTS
 from providers.fake import FakeProvider
-
-# A fault as a person names it, and what kind the provider must make of it.
-FAULTS: Mapping[str, FaultKind] = {
-    "throttled": FaultKind.THROTTLED,
-    "out of stock": FaultKind.NO_CAPACITY,
-    "broken": FaultKind.OTHER,
-    "denied": FaultKind.DENIED,
-    "over quota": FaultKind.QUOTA,
-}
-
-
-class Cloud(Protocol):
-    """The stage of a contract test."""
-
-    @property
-    def provider(self) -> Provider:
-        """Under test."""
-
-    @property
-    def secret(self) -> str:
-        """What nobody may ever see: a key, token or password that the provider works with. Empty when it has none."""
-
-    def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
-        """Create a group, give its id."""
-
-    def truth(self, group: str) -> tuple[int, Sequence[str]]:
-        """The group's target and living instances, whatever the provider says."""
-
-    def running(self, instance: str) -> Instance:
-        """A running instance of that id, as the view must have it."""
-
-    def fail(self, verb: str, fault: str, *, after: int = 0) -> None:
-        """Refuse all requests of the verb from now on, but for the first few."""
-
-    def lose(self, verb: str) -> None:
-        """Carry out the requests of the verb from now on, and lose the answers."""
-
-    def freeze(self) -> None:
-        """From now on reads show what they showed when this was called, or first after it, if the cloud ever does so."""
-
-    def thaw(self) -> None:
-        """Reads show what is, and have done so for a minute."""
-
-    def mend(self) -> None:
-        """End all faults; old news stay."""
-
-    def set_by_hand(self, group: str, nodes: int) -> None:
-        """A person sets the group's target, without us."""
-
-    def delete_by_hand(self, group: str) -> None:
-        """A person deletes the group and all that is in it."""
-
-    def calls(self) -> int:
-        """How many requests came since the last time this was asked."""
-
-
-class Short(Cloud, Protocol):
-    """A stage whose cloud may run out of machines."""
-
-    def starve(self, group: str) -> None:
-        """No more machines for the group from now on."""
-
-    def feed(self, group: str) -> None:
-        """There are machines again, and the group gets those that it waits for."""
 
 
 class FakeCloud:
@@ -80,7 +15,7 @@ class FakeCloud:
     def __init__(self) -> None:
         self._fake = FakeProvider(now_s=lambda: 1_000)
         self.secret = ""
-        self.provider: Provider = self._fake
+        self.provider = self._fake
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
         """A group that is not tagged is one that the fake does not have."""
@@ -124,16 +59,19 @@ class FakeCloud:
 
     def set_by_hand(self, group: str, nodes: int) -> None:
         """In the fake's own books."""
-        self._fake.add(replace(self._fake.group(group), target_nodes=nodes))
+        found = self._fake.group(group)
+        self._fake.add(replace(found, target_nodes=nodes, instances=found.instances[:nodes]))
 
     def delete_by_hand(self, group: str) -> None:
         """In the fake's own books."""
         self._fake.drop(group)
 
-    def starve(self, group: str) -> None:
+    def starve(self, group: str, *, left: int = 0) -> None:
         """A shortage by script."""
         offering = self._fake.group(group).offering.key
-        self._fake.starve(group, Fault(group, FaultKind.NO_CAPACITY, "OutOfStock", "none left", 1_000, offering))
+        self._fake.starve(
+            group, Fault(group, FaultKind.NO_CAPACITY, "OutOfStock", "none left", 1_000, offering), left=left
+        )
 
     def feed(self, group: str) -> None:
         """The end of it."""

@@ -1,0 +1,210 @@
+"""The books of a Google project: groups, machines, templates and operations, and what calls make of them."""
+
+import threading
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+
+from google.cloud import compute_v1 as compute
+
+from .gce_messages import ROOT, json_of, kind_of
+
+
+class RefusedError(Exception):
+    """An answer with an error: status, reason, message."""
+
+
+@dataclass(slots=True)
+class Machine:
+    """A managed instance. One that could not be created has `error` and no `number`."""
+
+    name: str
+    zone: str
+    number: int = 0
+    action: str = "NONE"
+    status: str = "RUNNING"
+    error: tuple[str, str] | None = None
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"{ROOT}/zones/{self.zone}/instances/{self.name}"
+
+
+@dataclass(slots=True)
+class Group:
+    """A managed instance group and its books."""
+
+    name: str
+    place: str
+    zones: list[str]
+    template: str
+    labels: dict[str, str]
+    target: int = 0
+    machines: dict[str, Machine] = field(default_factory=dict)
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+class Project:
+    """What there is, how machines are made and ended, and what a test may decide about it."""
+
+    def __init__(self) -> None:
+        self.groups: dict[tuple[str, str], Group] = {}
+        self.templates: dict[str, compute.InstanceTemplate] = {}
+        self.stockouts: dict[str, tuple[str, str]] = {}
+        self.left: dict[str, int] = {}  # zone that is about to run out -> machines that it still has
+        self.operation_errors: list[tuple[str, str]] = []
+        self.unreachable: list[str] = []
+        self.slow = False  # machines take for ever to start and to go
+        self.late = False  # a change takes effect when its operation is waited for
+        self._late: dict[str, Callable[[], None]] = {}
+        self._operations: dict[str, compute.Operation] = {}
+        self._tokens: dict[str, str] = {}
+        self._count = 0
+        self._lock = threading.RLock()
+
+    def reset(self) -> None:
+        """An empty project."""
+        self.groups.clear()
+        self.templates.clear()
+        self._operations.clear()
+        self._tokens.clear()
+        self._late.clear()
+        self.stockouts.clear()
+        self.left.clear()
+        self.operation_errors.clear()
+        self.unreachable.clear()
+        self.slow = self.late = False
+
+    def template(self, name: str, machine_type: str, *, region: str = "", **properties: Any) -> str:
+        """Create an instance template, give its address."""
+        path = f"/{f'regions/{region}' if region else 'global'}/instanceTemplates/{name}"
+        self.templates[path] = compute.InstanceTemplate(
+            name=name,
+            self_link=ROOT + path,
+            properties=compute.InstanceProperties(machine_type=machine_type, **properties),
+        )
+        return ROOT + path
+
+    def group(
+        self,
+        name: str,
+        place: str,
+        *,
+        template: str,
+        nodes: int = 0,
+        labels: dict[str, str] | None = None,
+        zones: list[str] | None = None,
+        **more: Any,
+    ) -> Group:
+        """Create a group with so many machines. `more` are fields of the resource."""
+        with self._lock:
+            found = Group(name, place, zones or [place], template, labels or {}, more=more)
+            self.groups[place, name] = found
+            self._create(found, [f"{name}-{n:04}" for n in range(nodes)])
+            return found
+
+    def resize_by_hand(self, place: str, name: str, size: int) -> None:
+        """As the console does it."""
+        with self._lock:
+            self._resize(self.groups[place, name], size)
+
+    def restock(self, zone: str) -> None:
+        """The zone has machines again, and groups get those that they wait for."""
+        with self._lock:
+            self.stockouts.pop(zone, None)
+            self.left.pop(zone, None)
+            for group in self.groups.values():
+                for machine in group.machines.values():
+                    if machine.zone == zone and machine.error:
+                        self._start(machine)
+
+    # ---- changes
+
+    def _write(self, group: Group, query: dict[str, str], act: Callable[[], None]) -> str:
+        """Do it once for each token, and answer with a running operation."""
+        token = query.get("requestId", "")
+        if token in self._tokens:
+            return json_of(self._operations[self._tokens[token]])
+        error = self.operation_errors.pop(0) if self.operation_errors else None
+        self._count += 1
+        name = f"operation-{self._count}"
+        if error is None and self.late:
+            self._late[name] = act
+        elif error is None:
+            act()
+        errors = [] if error is None else [compute.Errors(code=error[0], message=error[1])]
+        self._operations[name] = compute.Operation(
+            name=name,
+            status=compute.Operation.Status.RUNNING,
+            target_link=f"{ROOT}/{kind_of(group.place)}/{group.place}/instanceGroupManagers/{group.name}",
+            error=compute.Error(errors=errors) if errors else None,
+        )
+        if token:
+            self._tokens[token] = name
+        return json_of(compute.Operation(name=name, status=compute.Operation.Status.RUNNING))
+
+    def _operation(self, kind: str, place: str, name: str | None) -> str:
+        if name is None:
+            open_ = [
+                each
+                for each in self._operations.values()
+                if each.status != compute.Operation.Status.DONE and f"/{kind}/{place}/" in each.target_link
+            ]
+            return json_of(compute.OperationList(items=open_))
+        if name not in self._operations:
+            raise RefusedError(404, "notFound", f"The resource '{name}' was not found")
+        while name in self._late:  # one after the other, in the order in which they came
+            self._late.pop(next(iter(self._late)))()
+        done: Any = self._operations[name]
+        done.status = "DONE"
+        return json_of(self._operations[name])
+
+    def _create(self, group: Group, names: list[str]) -> None:
+        if there := [name for name in names if name in group.machines]:
+            raise RefusedError(409, "alreadyExists", f"The instance {there[0]} already exists")
+        for name in names:
+            self._count += 1
+            machine = Machine(name, group.zones[len(group.machines) % len(group.zones)])
+            group.machines[name] = machine
+            if machine.zone in self.stockouts and not self._take_left(machine.zone):
+                machine.action, machine.status = "CREATING", ""
+                machine.error = self.stockouts[machine.zone]
+            else:
+                self._start(machine)
+        group.target += len(names)
+
+    def _take_left(self, zone: str) -> bool:
+        """Whether the zone still had one."""
+        left = self.left.get(zone, 0)
+        self.left[zone] = max(0, left - 1)
+        return left > 0
+
+    def _start(self, machine: Machine) -> None:
+        self._count += 1
+        machine.number, machine.error = self._count, None
+        machine.action, machine.status = ("CREATING", "STAGING") if self.slow else ("NONE", "RUNNING")
+
+    def _delete(self, group: Group, urls: list[str], *, skip: bool) -> None:
+        for url in urls:
+            machine = group.machines.get(url.rpartition("/")[2])
+            if machine is None or machine.url.partition("/zones/")[2] != url.partition("/zones/")[2]:
+                if not skip:
+                    raise RefusedError(400, "invalid", f"The instance {url} is not a member of the group")
+                continue
+            if machine.action == "DELETING":
+                continue
+            group.target -= 1
+            if self.slow and machine.number:
+                machine.action, machine.status = "DELETING", "STOPPING"
+            else:
+                del group.machines[machine.name]
+
+    def _resize(self, group: Group, size: int) -> None:
+        order = sorted(group.machines.values(), key=lambda each: (each.number == 0, each.number), reverse=True)
+        while group.target > size:
+            if len(group.machines) >= group.target and order:
+                del group.machines[order.pop(0).name]
+            group.target -= 1
+        if group.target < size:
+            self._create(group, [f"{group.name}-r{self._count + n}" for n in range(size - group.target)])
