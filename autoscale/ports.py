@@ -26,11 +26,22 @@ class Provider(Protocol):
         ...
 
     def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:
-        """Set the group's target. Absolute, so a retry is harmless. Raises ProviderError."""
+        """Set the group's target. Absolute, so a retry is harmless. Raises ProviderError.
+
+        A group that is not made yet is made first, under the name that it was planned on with, once however often this is
+        asked.
+        """
         ...
 
     def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
         """Terminate these instances and lower the target by as many. Gone already counts as done. Raises ProviderError."""
+        ...
+
+    def delete(self, group: str, *, request_id: str) -> None:
+        """Delete a group that was made from a template. Gone already counts as done. Raises ProviderError.
+
+        Refused while anything is in it or wanted of it, and for every group that a person made.
+        """
         ...
 
 

@@ -25,15 +25,17 @@ if TYPE_CHECKING:
 
 PROVIDERS = "gpu_autoscale.providers"
 POLICIES = "gpu_autoscale.policies"
+ALWAYS = "gpu_autoscale.always"
 FAILED = "nothing was planned"
 
 
 def settings(path: str | None, *, kubeconfig: str | None = None, context: str | None = None) -> Settings:
     """The settings of a file, of the one that $AUTOSCALE_CONFIG names, or the defaults. Raises BadConfig.
 
-    A cluster that they don't name has the name that the kubeconfig has for it.
+    A cluster that they don't name has the name that the kubeconfig has for it. The policies that hold always come last.
     """
     found = load(find(path), policies={each.name: each.load for each in entry_points(group=POLICIES)})
+    found = replace(found, policies=(*found.policies, *(each.load()() for each in entry_points(group=ALWAYS))))
     for name in found.providers or {}:
         _provider_entry(name, found)
     if found.cluster:

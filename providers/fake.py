@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """One request as it came in: `verb` is `observe`, `resize` or `remove`."""
+    """One request as it came in: `verb` is `observe`, `make`, `resize`, `remove` or `delete`."""
 
     verb: str
     group: str = ""
@@ -61,6 +61,7 @@ class FakeProvider:
         self._born_at_s: dict[str, int] = {}
         self._short: dict[str, Fault] = {}
         self._left: dict[str, int] = {}
+        self._taken: set[str] = set()
         self._failures: deque[_Failure] = deque()
         self.lag_s = lag_s
         self.calls: list[Call] = []
@@ -96,13 +97,15 @@ class FakeProvider:
         if failure and not failure.applied:
             raise ProviderError(replace(failure.fault, group=group, at_s=self._now_s()))
         found = self._find(group)
+        if not found.made:
+            self._make(found)
         if not found.min_nodes <= target_nodes <= found.max_nodes:
             text = f"target {target_nodes} is outside the group's {found.min_nodes} to {found.max_nodes}"
             raise self._refusal(group, "OutOfBounds", text)
         if target_nodes < min(len(found.instances), found.target_nodes):
             text = f"target {target_nodes} would end some of {len(found.instances)} instances; remove them by id"
             raise self._refusal(group, "WouldTerminate", text)
-        self._groups[group] = replace(found, target_nodes=target_nodes)
+        self._groups[group] = replace(found, target_nodes=target_nodes, made=True)
         self._fill(group)
         self._remember()
         if failure:
@@ -124,6 +127,23 @@ class FakeProvider:
                 raise self._refusal(group, "OutOfBounds", text)
             self._groups[group] = replace(found, instances=kept, target_nodes=found.target_nodes - 1)
             self._remember()
+        if failure:
+            raise ProviderError(replace(failure.fault, group=group, at_s=self._now_s()))
+
+    def delete(self, group: str, *, request_id: str) -> None:
+        """Delete a group of a template; afterwards it is there to plan on, as before it was made."""
+        self.calls.append(Call("delete", group, request_id=request_id))
+        failure = self._failure("delete")
+        if failure and not failure.applied:
+            raise ProviderError(replace(failure.fault, group=group, at_s=self._now_s()))
+        found = self._find(group)
+        if not found.template:
+            raise self._refusal(group, "NotFromTemplate", "a person made this group")
+        if found.target_nodes or found.instances:
+            text = f"it has a target of {found.target_nodes} and {len(found.instances)} instances"
+            raise self._refusal(group, "NotEmpty", text)
+        self._groups[group] = replace(found, made=False, faults=())
+        self._remember()
         if failure:
             raise ProviderError(replace(failure.fault, group=group, at_s=self._now_s()))
 
@@ -159,15 +179,38 @@ class FakeProvider:
         self._remember()
 
     def drop(self, group: str) -> None:
-        """Take a group out, with all that is in it."""
-        self._groups.pop(group, None)
+        """Take a group out, with all that is in it. Of a template's, the offering stays."""
+        gone = self._groups.pop(group, None)
+        if gone and gone.template:
+            self._groups[group] = replace(gone, made=False, target_nodes=0, instances=(), faults=())
         self._remember()
+
+    def take_name(self, group: str) -> None:
+        """A foreign group of that name is made, so that ours can't be."""
+        self._taken.add(group)
+
+    def taken(self, group: str) -> bool:
+        """Whether a foreign group has that name."""
+        return group in self._taken
 
     def group(self, group: str) -> NodeGroup:
         """The group as it is now, whatever the lag."""
         return self._as_booted(self._find(group))
 
     # ---- inside
+
+    def _make(self, group: NodeGroup) -> None:
+        """A call of its own, as in a real cloud: it may be all that happens."""
+        self.calls.append(Call("make", group.id))
+        failure = self._failure("make")
+        if failure and not failure.applied:
+            raise ProviderError(replace(failure.fault, group=group.id, at_s=self._now_s()))
+        if group.id in self._taken:
+            raise self._refusal(group.id, "NameTaken", "a group of this name is there, and it is not ours")
+        self._groups[group.id] = replace(group, made=True)
+        self._remember()
+        if failure:
+            raise ProviderError(replace(failure.fault, group=group.id, at_s=self._now_s()))
 
     def _failure(self, verb: str) -> _Failure | None:
         for failure in self._failures:

@@ -15,6 +15,7 @@ from autoscale.model.plan import (
     Announce,
     Assign,
     ClaimPods,
+    DeleteGroup,
     Hold,
     Receipt,
     Release,
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
     from autoscale.ports import Clock, Cluster, Provider
 
 DONE, REFUSED, SKIPPED = "done", "refused", "skipped"
-_Kind = TypeVar("_Kind", Unclaim, ClaimPods, Resize, RemoveNode, Announce)
+_Kind = TypeVar("_Kind", Unclaim, ClaimPods, Resize, RemoveNode, DeleteGroup, Announce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,6 +67,7 @@ def act(
     resizes = _of(plan, Resize)
     receipts += side_by_side(lambda resize: _resize(hands, plan.id, resize, lost), resizes, threads)
     receipts += remove_nodes(cluster, provider_of, plan.id, _of(plan, RemoveNode))
+    receipts += side_by_side(lambda delete: _delete(hands, plan.id, delete), _of(plan, DeleteGroup), threads)
     receipts += side_by_side(lambda announce: _announce(hands, announce), _of(plan, Announce), threads)
     return tuple(receipts)
 
@@ -150,6 +152,17 @@ def _resize(hands: Hands, plan_id: str, action: Resize, lost: set[str]) -> Recei
     except ProviderError as error:
         return Receipt(action, REFUSED, error.fault.message, error.fault)
     return Receipt(action, DONE, text)
+
+
+def _delete(hands: Hands, plan_id: str, action: DeleteGroup) -> Receipt:
+    provider = hands.provider_of.get(action.group)
+    if provider is None:
+        return Receipt(action, SKIPPED, f"no provider runs {action.group}")
+    try:
+        provider.delete(action.group, request_id=f"{plan_id}/{action.group}/delete")
+    except ProviderError as error:
+        return Receipt(action, REFUSED, error.fault.message, error.fault)
+    return Receipt(action, DONE)
 
 
 def _announce(hands: Hands, action: Announce) -> Receipt:

@@ -54,6 +54,7 @@ def remember(
         announced={key: at for key, at in announced.items() if now_s - at < settings.announce_again_s},
         ready_since_s=_since(ledger.ready_since_s, plan.ready, now_s),
         starting_since_s=_since(ledger.starting_since_s, plan.starting, now_s),
+        empty_since_s=_since(ledger.empty_since_s, plan.empty, now_s),
     )
 
 

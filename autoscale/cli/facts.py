@@ -22,7 +22,10 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class GroupFact:
-    """A node group. `digest` covers what a node of it looks like; `open_slots` are bought and not yet joined."""
+    """A node group. `digest` covers what a node of it looks like; `open_slots` are bought and not yet joined.
+
+    `to_make` names the template of a group that is not made yet.
+    """
 
     name: str
     provider: str
@@ -35,6 +38,7 @@ class GroupFact:
     max_nodes: int
     open_slots: int
     digest: str
+    to_make: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +129,7 @@ def group_fact(group: NodeGroup, open_slots: int) -> GroupFact:
         max_nodes=group.max_nodes,
         open_slots=open_slots,
         digest=digest(group.allocatable, group.labels, group.taints, group.devices),
+        to_make="" if group.made else group.template,
     )
 
 

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING
 
 from autoscale.cli.facts import PodDigests, group_fact, nodes_now, slots_open
 from autoscale.cli.words import per_hour
-from autoscale.model.plan import Assign, Hold, Release, RemoveNode, Resize, Unclaim
+from autoscale.model.plan import Assign, DeleteGroup, Hold, Release, RemoveNode, Resize, Unclaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -45,7 +45,7 @@ def _pods(saved: SavedPlan, snapshot: Snapshot) -> Iterator[str]:
 def _groups(saved: SavedPlan, snapshot: Snapshot) -> Iterator[str]:
     groups = {group.id: group for group in snapshot.groups}
     open_slots = slots_open(snapshot)
-    used = {a.group for a in saved.plan.actions if isinstance(a, Resize | RemoveNode)}
+    used = {a.group for a in saved.plan.actions if isinstance(a, Resize | RemoveNode | DeleteGroup)}
     buys = any(isinstance(a, Resize) and a.target_nodes > a.current_nodes for a in saved.plan.actions)
     for id_, was in saved.facts.groups.items():
         group = groups.get(id_)
@@ -61,6 +61,8 @@ def _groups(saved: SavedPlan, snapshot: Snapshot) -> Iterator[str]:
 
 
 def _changed(was: GroupFact, now: GroupFact) -> Iterator[str]:
+    if now.to_make != was.to_make:
+        yield f"group {was.name} {'is gone' if now.to_make else 'has been made meanwhile'}"
     if now.target_nodes != was.target_nodes:
         yield f"group {was.name} has a target of {now.target_nodes} nodes, not {was.target_nodes}"
     if now.price_microusd_per_hour != was.price_microusd_per_hour:

@@ -22,7 +22,7 @@ def _lines(view: PlanView, cluster: str) -> Iterator[str]:
         yield "| | Group | Type | Capacity | Zone | Nodes | Price/h | Holds |"
         yield "|---|---|---|---|---|---|---|---|"
         for group in view.groups:
-            change = f"{group.current_nodes} → {group.target_nodes}" if group.instance_type else ""
+            change = f"{group.now} → {group.target_nodes}" if group.instance_type else ""
             holds = "<br>".join(_safe(f"{text} [{full}]" if full else text) for text, full in group.packing)
             cells = (group.sign, group.name, group.instance_type, group.capacity_type, group.zone)
             yield f"| {' | '.join(map(_safe, cells))} | {change} | {group.price} | {holds} |"

@@ -92,7 +92,7 @@ def _change(group: GroupView) -> str:
         return ""
     if group.current_nodes == group.target_nodes:
         return f"{group.current_nodes}"
-    return f"{group.current_nodes} -> {group.target_nodes}"
+    return f"{group.now} -> {group.target_nodes}"
 
 
 def _packing(group: GroupView, lines: int, paper: Paper) -> Iterator[str]:

@@ -62,6 +62,8 @@ def explain(settings: Settings) -> Iterator[str]:
     idle = "never" if decide.idle_after_s is None else f"after {_time(decide.idle_after_s)}"
     yield f"  removal      nodes without work are removed {idle}{_longer(settings)}"
     for policy in settings.policies:
+        if not dataclasses.fields(policy):  # type: ignore[arg-type]  # all policies of a configuration are dataclasses
+            continue  # one that holds always
         yield f"  policy       {policy.name}: {_options(policy)}"
 
 

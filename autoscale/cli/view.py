@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from autoscale.cli import words
 from autoscale.cli.streams import plain
 from autoscale.loop import changes
-from autoscale.model.plan import Assign, Hold, Release, RemoveNode, Resize, Unclaim
+from autoscale.model.plan import Assign, DeleteGroup, Hold, Release, RemoveNode, Resize, Unclaim
 from autoscale.model.problem import WITHOUT_KERNEL
 from autoscale.wiring import FAILED
 
@@ -42,6 +42,12 @@ class GroupView:
     target_nodes: int
     price: str
     packing: tuple[tuple[str, str], ...]
+    to_make: bool = False
+
+    @property
+    def now(self) -> str:
+        """How many nodes it has, `new` for a group that is made now."""
+        return "new" if self.to_make and self.target_nodes else f"{self.current_nodes}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -102,12 +108,13 @@ def _plain(value: T) -> T:
 def _groups(saved: SavedPlan) -> Iterable[GroupView]:
     plan, facts = saved.plan, saved.facts
     resized = {action.group: action for action in plan.actions if isinstance(action, Resize)}
+    deleted = {action.group: action for action in plan.actions if isinstance(action, DeleteGroup)}
     removed = Counter(action.group for action in plan.actions if isinstance(action, RemoveNode))
     packing: dict[str, list[PlannedNode]] = {}
     for node in plan.packing:
         packing.setdefault(node.group, []).append(node)
     for id_ in sorted(
-        {*resized, *removed, *packing}, key=lambda i: (facts.groups[i].name if i in facts.groups else i, i)
+        {*resized, *removed, *deleted, *packing}, key=lambda i: (facts.groups[i].name if i in facts.groups else i, i)
     ):
         lines = tuple((_holds(node, facts.classes), _fullness(node)) for node in packing.get(id_, []))
         fact = facts.groups.get(id_)
@@ -118,8 +125,10 @@ def _groups(saved: SavedPlan) -> Iterable[GroupView]:
         target = (resized[id_].target_nodes if id_ in resized else current) - removed[id_]
         if removed[id_]:
             lines += ((f"{words.counted(removed[id_], 'node')} removed", ""),)
+        if id_ in deleted:
+            lines += ((f"group deleted: {deleted[id_].reason.text}", ""),)
         yield GroupView(
-            sign="+" if target > current else "-" if target < current else "=",
+            sign="+" if target > current else "-" if target < current or id_ in deleted else "=",
             name=fact.name,
             instance_type=fact.instance_type,
             capacity_type=fact.capacity_type,
@@ -128,6 +137,7 @@ def _groups(saved: SavedPlan) -> Iterable[GroupView]:
             target_nodes=target,
             price=words.each(fact.price_microusd_per_hour),
             packing=lines,
+            to_make=bool(fact.to_make),
         )
 
 
@@ -201,7 +211,8 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
 
 def _summary(plan: Plan, groups: tuple[GroupView, ...]) -> str:
     grow = sum(1 for group in groups if group.sign == "+")
-    shrink = sum(1 for group in groups if group.sign == "-")
+    shrink = sum(1 for group in groups if group.sign == "-" and group.target_nodes < group.current_nodes)
+    gone = sum(isinstance(action, DeleteGroup) for action in plan.actions)
     stay = sum(len(unmet.pods) for unmet in plan.unmet)
     parts = []
     if grow:
@@ -211,6 +222,8 @@ def _summary(plan: Plan, groups: tuple[GroupView, ...]) -> str:
         )
     if shrink:
         parts.append(f"{words.counted(shrink, 'group')} {'shrinks' if shrink == 1 else 'shrink'}")
+    if gone:
+        parts.append(f"{words.counted(gone, 'empty group')} {'is' if gone == 1 else 'are'} deleted")
     if stay:
         parts.append(f"{words.counted(stay, 'pod')} {'stays' if stay == 1 else 'stay'} pending")
     head = ", ".join(parts) if parts else "Nothing to change" if not changes(plan) else "No group changes"

@@ -52,7 +52,7 @@ def costs(cost: int, bound: int) -> str:
 
 def weight(limit: Weight) -> str:
     """`limits: 8 nodes at most; costs $ 12.00/h, 1 more node would save $ 3.10/h`; empty when it is less than a cent."""
-    source = "" if limit.source == "limit" else f"{limit.source}: "
+    source = "" if limit.source == "limit" or limit.text.startswith(limit.source) else f"{limit.source}: "
     said = list(filter(None, (_costs(limit.costs_microusd_per_hour, limit.runs), _saves(limit))))
     return f"{source}{limit.text.partition(', ')[0]}; {', '.join(said)}" if said else ""
 

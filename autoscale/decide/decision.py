@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.answer import answer
+from autoscale.decide.empty_groups import delete_empty, empty_groups
 from autoscale.decide.explain import announcements, unmet
 from autoscale.decide.fleet import survey
 from autoscale.decide.identity import fingerprint, name_plan
@@ -45,7 +46,9 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     up = scale_up(standing, best, id_)
     onto = {one.name for one in best.placed.placements if one.berth.kind == "existing"}
     idle = idle_nodes(fleet, standing, onto)
-    down = scale_down(fleet, standing, idle, {resize.group for resize in up.resizes})
+    resized = {resize.group for resize in up.resizes}
+    down = scale_down(fleet, standing, idle, resized)
+    empty = empty_groups(fleet, standing, resized)
     left = unmet(fleet, standing, best, classes(unmodelled))
     said = announcements(fleet, up.claims, up.resizes, left, ours)
 
@@ -53,7 +56,9 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         id=id_,
         made_at_s=snapshot.now_s,
         fingerprint=facts,
-        actions=_in_order((*standing.actions, *up.unclaims, *up.claims, *up.resizes, *down, *said)),
+        actions=_in_order(
+            (*standing.actions, *up.unclaims, *up.claims, *up.resizes, *down, *delete_empty(fleet, empty), *said)
+        ),
         packing=packed,
         unmet=left,
         notes=best.notes,
@@ -68,6 +73,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         idle=idle,
         ready=tuple(node.name for node in fleet.nodes if node.name in fleet.group_of and fleet.up(node)),
         starting=tuple(sorted(i.id for there in fleet.starting.values() for i in there)),
+        empty=empty,
         faults=standing.faults,
     )
     for policy in policies:

@@ -38,6 +38,7 @@ def fingerprint(snapshot: Snapshot) -> str:
         f"group {g.id} {g.target_nodes} {g.min_nodes} {g.max_nodes} {g.offering.key} {g.offering.price_microusd_per_hour}"
         for g in snapshot.groups
     ]
+    lines += [f"quota {q.id} {q.limit} {q.used_elsewhere}" for cloud in snapshot.clouds for q in cloud.quotas]
     if any(pod.shape.rules for pod in snapshot.cluster.pods if waits(pod)):  # then it matters who is where
         lines += [f"on {pod.node_name} {pod.uid}" for pod in snapshot.cluster.pods if pod.node_name]
     return _hash(sorted(lines), 16)

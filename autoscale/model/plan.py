@@ -81,6 +81,14 @@ class RemoveNode:
 
 
 @dataclass(frozen=True, slots=True)
+class DeleteGroup:
+    """Delete a group that was made from a template and has been empty for long."""
+
+    group: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
 class Announce:
     """An Event about a pod. `event` is `TriggeredScaleUp` or `NotTriggerScaleUp`.
 
@@ -95,7 +103,7 @@ class Announce:
     about: str = ""
 
 
-Action = ClaimPods | Unclaim | Resize | Assign | Hold | Release | RemoveNode | Announce
+Action = ClaimPods | Unclaim | Resize | Assign | Hold | Release | RemoveNode | DeleteGroup | Announce
 
 
 @dataclass(frozen=True, slots=True)
@@ -128,7 +136,8 @@ class Plan:
     `id` is a hash of what the plan does and rests on. `fingerprint` covers the facts it rests on: pods waiting, nodes,
     groups and their targets, prices. Money is micro-US$ per hour; cost and bound are of what is newly bought.
     What the ledger is to remember of the moment: `idle` and `ready` are names of nodes, `starting` ids of instances that
-    are no node yet, `faults` what keeps groups from delivering, said for the first time.
+    are no node yet, `empty` ids of groups made from a template that hold nothing, `faults` what keeps groups from
+    delivering, said for the first time.
     """
 
     id: str
@@ -149,6 +158,7 @@ class Plan:
     idle: tuple[str, ...] = ()
     ready: tuple[str, ...] = ()
     starting: tuple[str, ...] = ()
+    empty: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
 
 

@@ -11,7 +11,7 @@ from autoscale.model.storage import NO_STORAGE, Storage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from autoscale.model.supply import Fault, Node, NodeGroup, SkippedGroup
+    from autoscale.model.supply import Fault, Node, NodeGroup, Quota, SkippedGroup
     from autoscale.model.workload import DaemonSet, Pod
 
 
@@ -28,12 +28,16 @@ class ClusterView:
 
 @dataclass(frozen=True, slots=True)
 class CloudView:
-    """One provider's groups. `faults` are those of the provider as a whole; with any, its groups may be missing."""
+    """One provider's groups. `faults` are those of the provider as a whole; with any, its groups may be missing.
+
+    `quotas` are what the cloud allows several groups together.
+    """
 
     provider: str
     groups: tuple[NodeGroup, ...] = ()
     skipped: tuple[SkippedGroup, ...] = ()
     faults: tuple[Fault, ...] = ()
+    quotas: tuple[Quota, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +56,8 @@ class Ledger:
     `backoffs`: group id -> Backoff. `targets`: group id -> the target we last asked for, kept until the cloud shows it.
     `grown_at_s`, `shrunk_at_s`: group id -> when. `idle_since_s`: node name -> when it was first seen without work.
     `announced`: `uid/event/what about` -> when, so that an Event is not repeated. `ready_since_s`: node name -> when it was
-    first seen with its devices; `starting_since_s`: instance id -> when it was first seen without a node.
+    first seen with its devices; `starting_since_s`: instance id -> when it was first seen without a node;
+    `empty_since_s`: id of a group made from a template -> when it was first seen with nothing in it.
     """
 
     backoffs: Mapping[str, Backoff] = field(default_factory=empty)
@@ -63,6 +68,7 @@ class Ledger:
     announced: Mapping[str, int] = field(default_factory=empty)
     ready_since_s: Mapping[str, int] = field(default_factory=empty)
     starting_since_s: Mapping[str, int] = field(default_factory=empty)
+    empty_since_s: Mapping[str, int] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)

@@ -107,6 +107,9 @@ class NodeGroup:
     `catalogued` marks a group that exists only in the bundled catalogue (offline plans): it can't be resized.
     `notes` are what a person should know of how the provider modelled it, such as a price that is a guess,
     without the group's name.
+    `template` names what the provider makes the group from on first use; empty for a group that a person made. One that is
+    not `made` yet is there to plan on, with a target of 0. `delete_after_s` is how long a group of a template may be empty
+    before it is deleted, None for ever. `ends_at_s` is when its machines are taken away: the end of a reservation.
     """
 
     id: str
@@ -124,6 +127,26 @@ class NodeGroup:
     faults: tuple[Fault, ...] = ()
     catalogued: bool = False
     notes: tuple[Reason, ...] = ()
+    template: str = ""
+    made: bool = True
+    delete_after_s: int | None = None
+    ends_at_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Quota:
+    """A ceiling of the cloud over several groups together: a service quota, the machines of a reservation.
+
+    A node of group `g` takes `per_node[g]` of `unit`. `used_elsewhere` is what is known to be taken by others than these
+    groups. `name` says to a person what is counted.
+    """
+
+    id: str
+    name: str
+    unit: str
+    limit: int
+    per_node: Mapping[str, int] = field(default_factory=empty, hash=False)
+    used_elsewhere: int = 0
 
 
 @dataclass(frozen=True, slots=True)

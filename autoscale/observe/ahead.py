@@ -53,6 +53,10 @@ class ReadAhead:
         """As the provider does it."""
         self._provider.remove(group, instances, request_id=request_id)
 
+    def delete(self, group: str, *, request_id: str) -> None:
+        """As the provider does it."""
+        self._provider.delete(group, request_id=request_id)
+
     def _read(self) -> None:
         try:
             self._first.set_result(self._provider.observe())

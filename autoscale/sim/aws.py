@@ -139,6 +139,11 @@ class OneAtATime:
         with self._lock:
             self._provider.remove(group, instances, request_id=request_id)
 
+    def delete(self, group: str, *, request_id: str) -> None:
+        """As the provider does."""
+        with self._lock:
+            self._provider.delete(group, request_id=request_id)
+
 
 if TYPE_CHECKING:
 

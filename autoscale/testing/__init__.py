@@ -15,14 +15,18 @@ from __future__ import annotations
 import pytest
 
 pytest.register_assert_rewrite(
-    "autoscale.testing.contract", "autoscale.testing.schedule_contract", "autoscale.testing.stock_out_contract"
+    "autoscale.testing.contract",
+    "autoscale.testing.schedule_contract",
+    "autoscale.testing.stock_out_contract",
+    "autoscale.testing.template_contract",
 )
 
 from autoscale.testing.contract import ProviderContract  # noqa: E402 - pytest must know first whose asserts it explains
 from autoscale.testing.schedule_contract import ScheduleContract, failure  # noqa: E402
 from autoscale.testing.schedules import Schedule, Step, drawn, play, shrunk  # noqa: E402
-from autoscale.testing.stage import FAULTS, Stage, StockOutStage  # noqa: E402
+from autoscale.testing.stage import FAULTS, Stage, StockOutStage, TemplateStage  # noqa: E402
 from autoscale.testing.stock_out_contract import StockOutContract  # noqa: E402
+from autoscale.testing.template_contract import TemplateContract  # noqa: E402
 
 __all__ = [
     "FAULTS",
@@ -33,6 +37,8 @@ __all__ = [
     "Step",
     "StockOutContract",
     "StockOutStage",
+    "TemplateContract",
+    "TemplateStage",
     "drawn",
     "failure",
     "play",

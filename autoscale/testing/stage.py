@@ -78,3 +78,16 @@ class StockOutStage(Stage, Protocol):
 
     def feed(self, group: str) -> None:
         """There are machines again, and the group gets those that it waits for."""
+
+
+class TemplateStage(Stage, Protocol):
+    """A stage whose provider makes groups from templates on first use. Its faults also know `make` and `delete`."""
+
+    def offer(self, name: str) -> str:
+        """A template whose one offering may have up to 10 nodes, and the id of its group, which is not made."""
+
+    def made(self, group: str) -> bool:
+        """Whether the cloud has a group of that name, whoever made it."""
+
+    def take_name(self, group: str) -> None:
+        """A person makes a group of that name, without marking it as one of ours."""

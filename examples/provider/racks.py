@@ -85,6 +85,10 @@ class RacksProvider:
         if len(allowed) < len(named):
             raise self._refusal(group, "OutOfBounds", f"the group's minimum is {rack['min']}")
 
+    def delete(self, group: str, *, request_id: str) -> None:  # noqa: ARG002 - nothing is ever deleted
+        """Refused: racks are not made of templates."""
+        raise self._refusal(group, "NotFromTemplate", "a person made this group")
+
     def _rack(self, group: str) -> tuple[dict[str, Any], dict[str, Any]]:
         try:
             racks = self._inventory.read()

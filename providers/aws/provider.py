@@ -118,6 +118,10 @@ class AwsProvider:
                 raise self._refusal(group, "OutOfBounds", text)
             self._terminate(group, instance)
 
+    def delete(self, group: str, *, request_id: str) -> None:  # noqa: ARG002 - nothing is ever deleted
+        """Refused: people make groups here."""
+        raise self._refusal(group, "NotFromTemplate", "a person made this group")
+
     # ---- the calls
 
     def _terminate(self, group: str, instance: str) -> None:

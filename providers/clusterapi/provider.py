@@ -122,6 +122,10 @@ class ClusterApiProvider:
                 self._mark_machine(group, {"metadata": {"namespace": namespace, "name": name}}, on=False)
                 raise self._refusal(group, "Conflict", "others keep changing it")
 
+    def delete(self, group: str, *, request_id: str) -> None:  # noqa: ARG002 - nothing is ever deleted
+        """Refused: people make groups here."""
+        raise self._refusal(group, "NotFromTemplate", "a person made this group")
+
     # ---- reading
 
     def _scalable(self, kind: str, document: Json) -> Scalable | None:

@@ -122,6 +122,10 @@ class GcpProvider:
             text = f"removing {name} would bring the group below its minimum of {least}"
             raise self._refusal(group, "OutOfBounds", text)
 
+    def delete(self, group: str, *, request_id: str) -> None:  # noqa: ARG002 - nothing is ever deleted
+        """Refused: people make groups here."""
+        raise self._refusal(group, "NotFromTemplate", "a person made this group")
+
     # ---- reading
 
     def _found(self, managers: Sequence[compute.InstanceGroupManager]) -> tuple[list[Found], list[Fault]]:

@@ -93,6 +93,10 @@ class KwokProvider:
                     raise self._error(error, group, "delete nodes") from error
             left -= 1
 
+    def delete(self, group: str, *, request_id: str) -> None:  # noqa: ARG002 - nothing is ever deleted
+        """Refused: pools are in the configuration."""
+        raise self._refusal(group, "NotFromTemplate", "a person made this group")
+
     def _one(self, group: str) -> tuple[Pool, set[str]]:
         """The pool, and the names of its nodes that stay."""
         pool = self._pools.get(group.removeprefix(PREFIX)) if group.startswith(PREFIX) else None

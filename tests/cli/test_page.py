@@ -17,6 +17,7 @@ from autoscale.model.plan import (
     Announce,
     Assign,
     ClaimPods,
+    DeleteGroup,
     Hold,
     Plan,
     PlannedNode,
@@ -76,10 +77,11 @@ def saved(plan: Plan = PLAN) -> SavedPlan:
 
 def test_a_saved_plan_comes_back_as_it_was(tmp_path: Path) -> None:
     """Every kind of action, reason, fault and fact."""
-    planfile.write(saved(), str(tmp_path / "plan.json"))
+    plan = replace(PLAN, actions=(*ACTIONS, DeleteGroup("g1", WHY)), empty=("g1",))
+    planfile.write(saved(plan), str(tmp_path / "plan.json"))
     again = planfile.load(str(tmp_path / "plan.json"))
-    assert again.plan == PLAN
-    assert document(again) == document(saved()) == json.loads((tmp_path / "plan.json").read_text())
+    assert again.plan == plan
+    assert document(again) == document(saved(plan)) == json.loads((tmp_path / "plan.json").read_text())
 
 
 def test_all_of_it() -> None:
@@ -116,6 +118,21 @@ def test_a_solver_without_its_kernels_is_told() -> None:
         "  solver     no compiled kernel: plans may be dearer and proofs weaker -> install a C compiler, then make clean "
         "install\n" in page
     )
+
+
+def test_groups_made_now_and_empty_ones_deleted() -> None:
+    """A group that is made for the purchase was nothing before; one that goes says why."""
+    new, old = (group(name, gpus=1, usd=1, template="gpu", made=name != "new-g") for name in ("new-g", "old-g"))
+    gone = DeleteGroup("old-g", Reason(Code.IDLE, "empty for 2 h", "template"))
+    plan = Plan(id="p", made_at_s=0, fingerprint="f", actions=(Resize("new-g", 0, 3, ()), gone))
+    shown = view(SavedPlan("prod", "", "", "", plan, gather(plan, snapshot(groups=(new, old)))))
+    assert table(shown, cluster="prod", paper=Paper()).splitlines()[2:] == [
+        "  + new-g  type-new-g  on-demand  z1  new -> 3  $ 1.000 each",
+        "  - old-g  type-old-g  on-demand  z1  0         $ 1.000 each",
+        "      group deleted: empty for 2 h",
+        "",
+        "1 group grows by 3 nodes, 1 empty group is deleted. Plan p.",
+    ]
 
 
 def test_a_narrow_coloured_terminal() -> None:

@@ -78,6 +78,9 @@ class Cloud:
     def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
         """Nothing is idle for so long here."""
 
+    def delete(self, group: str, *, request_id: str) -> None:
+        """No group is made of a template here."""
+
     def fail(self, never: Sequence[str], at_s: int) -> None:
         """These are not delivered after all, and the cloud says so."""
         for name in never:

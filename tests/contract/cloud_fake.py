@@ -77,6 +77,20 @@ class FakeCloud:
         """The end of it."""
         self._fake.starve(group, None)
 
+    def offer(self, name: str) -> str:
+        """A group that is there to plan on."""
+        id_ = self.create(name)
+        self._fake.add(replace(self._fake.group(id_), template="pool", made=False))
+        return id_
+
+    def made(self, group: str) -> bool:
+        """In the fake's own books."""
+        return self._fake.group(group).made or self._fake.taken(group)
+
+    def take_name(self, group: str) -> None:
+        """Without the mark of a template, and for the fake without being shown."""
+        self._fake.take_name(group)
+
     def calls(self) -> int:
         """Calls of the port: behind it there are none."""
         made = len(self._fake.calls)

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from autoscale.testing import ProviderContract, ScheduleContract, Stage, StockOutContract
+from autoscale.testing import ProviderContract, ScheduleContract, Stage, StockOutContract, TemplateContract
 
 from .cloud_aws import AwsCloud
 from .cloud_fake import FakeCloud
@@ -16,7 +16,7 @@ KEPT = Path(__file__).parent / "schedules"
 FEW = 2  # schedules on a real API server; the others are on one in memory
 
 
-class TestFake(ProviderContract, StockOutContract, ScheduleContract):
+class TestFake(ProviderContract, StockOutContract, TemplateContract, ScheduleContract):
     """In memory."""
 
     kept = KEPT

@@ -56,6 +56,11 @@ class Cloud(FakeProvider):
         self.fuse.write()
         super().remove(group, instances, request_id=request_id)  # type: ignore[arg-type]
 
+    def delete(self, group: str, *, request_id: str) -> None:
+        """As the fake cloud, on the fuse."""
+        self.fuse.write()
+        super().delete(group, request_id=request_id)
+
 
 class Time:
     """`ports.Clock`, moved by the world."""

@@ -13,6 +13,7 @@ from policies.budget import Budget
 from policies.cooldown import Cooldown
 from policies.idle import Idle
 from policies.limits import Ceiling, Limits
+from policies.quotas import Quotas
 from policies.spot_mix import Selector, SpotMix
 
 HEAD = "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\n"
@@ -34,9 +35,9 @@ def problems(folder: Path, text: str) -> list[str]:
 
 
 def test_nothing_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a file the defaults hold, and every provider with credentials is tried."""
+    """Without a file the defaults hold, and every provider with credentials is tried; quotas hold always."""
     monkeypatch.delenv("AUTOSCALE_CONFIG", raising=False)
-    assert wiring.settings(None) == Settings(digest=wiring.settings(None).digest)
+    assert wiring.settings(None) == Settings(digest=wiring.settings(None).digest, policies=(Quotas(),))
 
 
 def test_the_environment_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,6 +97,7 @@ def test_all_of_it(tmp_path: Path) -> None:
             ),
             Idle(after_s=300, groups={"h100-*": 1800, "keep": None}),
             Cooldown(after_stock_out_s=120, after_grow_s=30),
+            Quotas(),
         ),
     )
 

@@ -37,6 +37,10 @@ class Cloud:
         """Noted."""
         self.calls.append((group, instances, request_id))
 
+    def delete(self, group: str, *, request_id: str) -> None:
+        """Noted."""
+        self.calls.append((group, request_id))
+
 
 def test_the_first_plan_uses_the_view_that_was_read_at_the_start() -> None:
     """Made without waiting; asked for twice at the start, read once; later looks are new."""
@@ -65,10 +69,11 @@ def test_trouble_is_told_to_whoever_asks() -> None:
 
 
 def test_what_is_written_goes_straight_to_the_cloud() -> None:
-    """Resizes and removals as they are."""
+    """Resizes, removals and deletions as they are."""
     cloud = Cloud()
     ahead = ReadAhead(cloud)
     ahead.resize("g", target_nodes=2, request_id="p/g")
     ahead.remove("g", ["i"], request_id="p/g")
+    ahead.delete("g", request_id="q/g")
     cloud.go_on.set()
-    assert cloud.calls == [("g", 2, "p/g"), ("g", ["i"], "p/g")]
+    assert cloud.calls == [("g", 2, "p/g"), ("g", ["i"], "p/g"), ("g", "q/g")]
