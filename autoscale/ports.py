@@ -5,11 +5,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
+    from autoscale.model.catalog import Catalog, Reading
     from autoscale.model.plan import Plan
     from autoscale.model.problem import Problem, Solution
     from autoscale.model.snapshot import CloudView, ClusterView, Snapshot
+    from autoscale.model.supply import NodeGroup
     from autoscale.model.workload import DemandClass
 
 
@@ -42,6 +44,35 @@ class Provider(Protocol):
 
         Refused while anything is in it or wanted of it, and for every group that a person made.
         """
+        ...
+
+
+class Catalogs(Protocol):
+    """The last good catalogues that were read from a cloud."""
+
+    def __call__(self, region: str) -> Catalog | None:
+        """That of a region, None when there is none and what is bundled has to do. Never raises."""
+        ...
+
+
+class CatalogSource(Protocol):
+    """Where a cloud's types and prices come from."""
+
+    @property
+    def region(self) -> str:
+        """The region that is meant when nobody names one."""
+        ...
+
+    def shipped(self) -> Catalog:
+        """What is bundled; perhaps of another region."""
+        ...
+
+    def read(self, region: str, say: Callable[[str], None]) -> Reading:
+        """Ask the cloud, and `say` how far it is. Raises ProviderError; a part of an answer is none."""
+        ...
+
+    def groups(self, catalog: Catalog) -> tuple[NodeGroup, ...]:
+        """Its offerings as groups on paper, for plans without a cloud."""
         ...
 
 

@@ -3,29 +3,35 @@
 from __future__ import annotations
 
 import importlib
+from contextlib import contextmanager
 from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from autoscale.catalog.refresh import judge
+from autoscale.catalog.store import Store
 from autoscale.clock import SystemClock
 from autoscale.config import find, load
 from autoscale.config.problems import nearest
-from autoscale.errors import AutoscaleError, BadInput
+from autoscale.errors import AutoscaleError, BadInput, ProviderError
 from autoscale.model.problem import Solution, Status
+from autoscale.model.supply import Fault, FaultKind
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterator, Mapping
     from types import ModuleType
 
     from autoscale.config import Settings
+    from autoscale.model.catalog import Catalog
     from autoscale.model.problem import Problem
     from autoscale.model.supply import NodeGroup
     from autoscale.observe.kube import KubeCluster
-    from autoscale.ports import Clock, Provider, Solver
+    from autoscale.ports import Catalogs, CatalogSource, Clock, Provider, Solver
 
 PROVIDERS = "gpu_autoscale.providers"
 POLICIES = "gpu_autoscale.policies"
 ALWAYS = "gpu_autoscale.always"
+SOURCE = "catalog_source"  # what a provider's module has when its prices can be read
 FAILED = "nothing was planned"
 
 
@@ -45,31 +51,100 @@ def settings(path: str | None, *, kubeconfig: str | None = None, context: str | 
     return replace(found, decide=replace(found.decide, cluster=cluster_name(kubeconfig, context)))
 
 
+def offline_settings(path: str | None) -> Settings:
+    """The settings where no cluster has a part in it, so that its name need not be known. Raises BadConfig."""
+    found = load(find(path), policies={each.name: each.load for each in entry_points(group=POLICIES)})
+    for name in found.providers or {}:
+        _provider_entry(name, found)
+    return found
+
+
 def providers(settings: Settings, *, clock: Clock | None = None) -> tuple[Provider, ...]:
     """The clouds of a configuration; when it names none, those that need no naming. Touches no network."""
     now_s = (clock or SystemClock()).now_s
+    prices = store(settings)
     out: list[Provider] = []
     for name in _names(settings):
         entry = _provider_entry(name, settings)
         make: Callable[..., Provider] = entry.load()
-        options = (settings.providers or {}).get(name, {})
-        try:
-            out.append(make(options, cluster=settings.cluster, now_s=now_s))
-        except BadInput as error:
-            where = f"{_place(name, settings)}: {error.where}" if settings.source else error.where
-            raise BadInput(error.what, where=where, expected=error.expected, found=error.found) from error
+        more = {"catalogs": _catalogs(name, prices)} if hasattr(_module(entry), SOURCE) else {}
+        with _named(name, settings):
+            out.append(make(_options(name, settings), cluster=settings.cluster, now_s=now_s, **more))
     return tuple(out)
 
 
 def catalogue(settings: Settings) -> tuple[NodeGroup, ...]:
-    """What the bundled catalogues of the configuration's clouds offer, for plans without a cloud."""
+    """What the clouds of the configuration offer by their catalogues, for plans without a cloud."""
+    prices = store(settings)
     out: list[NodeGroup] = []
     for name in _names(settings):
         module = _module(_provider_entry(name, settings))
         groups: Callable[[], tuple[NodeGroup, ...]] | None = getattr(module, "catalogue_groups", None)
-        if groups is not None:
+        if hasattr(module, SOURCE):
+            source = catalog_source(name, settings)
+            out += source.groups(prices.latest(name, source.region).catalog or source.shipped())
+        elif groups is not None:
             out += groups()
     return tuple(out)
+
+
+def store(settings: Settings) -> Store:
+    """The cache of catalogues."""
+    return Store(settings.catalog.cache)
+
+
+def catalog_names(settings: Settings, *, every: bool = False) -> list[str]:
+    """The configuration's clouds whose prices can be read; with `every`, all there are when it names none."""
+    names = [each.name for each in entry_points(group=PROVIDERS)] if every and settings.providers is None else None
+    return sorted(
+        name for name in names or _names(settings) if hasattr(_module(_provider_entry(name, settings)), SOURCE)
+    )
+
+
+def catalog_source(name: str, settings: Settings) -> CatalogSource:
+    """Where a cloud's prices come from. Touches no network; raises BadInput for a cloud without prices."""
+    module = _module(_provider_entry(name, settings))
+    make: Callable[..., CatalogSource] | None = getattr(module, SOURCE, None)
+    if make is None:
+        known = ", ".join(catalog_names(settings, every=True))
+        raise BadInput(f"there are no prices to be read for provider {name!r}", where="--provider", expected=known)
+    with _named(name, settings):
+        return make(_options(name, settings))
+
+
+def read_catalog(
+    name: str, settings: Settings, region: str, say: Callable[[str], None], *, jumps: bool = False
+) -> tuple[Catalog, tuple[str, ...]]:
+    """What a cloud says now, as far as it can be believed, and what it would not tell. Keeps nothing.
+
+    Raises ProviderError when it failed, or told so little that the last good copy is better.
+    """
+    source = catalog_source(name, settings)
+    shipped = source.shipped()
+    known = store(settings).latest(name, region).catalog or (shipped if shipped.region == region else None)
+    reading = source.read(region, say)
+    judged = judge(reading, provider=name, known=known, jumps=jumps)
+    if judged.catalog is None:
+        raise ProviderError(Fault(name, FaultKind.OTHER, "Partial", judged.problem, reading.at_s))
+    return judged.catalog, reading.notes
+
+
+def _catalogs(name: str, prices: Store) -> Catalogs:
+    return lambda region: prices.latest(name, region).catalog
+
+
+def _options(name: str, settings: Settings) -> Mapping[str, Any]:
+    return (settings.providers or {}).get(name, {})
+
+
+@contextmanager
+def _named(name: str, settings: Settings) -> Iterator[None]:
+    """Errors of a provider's section with the file and line of that section."""
+    try:
+        yield
+    except BadInput as error:
+        where = f"{_place(name, settings)}: {error.where}" if settings.source else error.where
+        raise BadInput(error.what, where=where, expected=error.expected, found=error.found) from error
 
 
 def cluster(kubeconfig: str | None, context: str | None, *, watch: bool) -> KubeCluster:

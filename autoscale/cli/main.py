@@ -25,6 +25,7 @@ COMMANDS = {
     "apply": ("autoscale.cli.apply:apply", "Carry out a saved plan, if it still holds."),
     "run": ("autoscale.cli.run:run", "Observe, decide and act until stopped."),
     "explain": ("autoscale.cli.explain:explain", "Explain a pod, a node or a plan: reasons, costs, what would help."),
+    "catalog": ("autoscale.cli.catalog:catalog", "Show, compare, refresh and check types and prices."),
     "solve": ("autoscale.cli.solve:solve", "Answer a problem file: the decision core alone."),
     "validate": ("autoscale.cli.validate:validate", "Check a configuration and say what it means."),
     "demo": ("autoscale.cli.demo:demo", "Watch it work: an embedded cluster and cloud, nothing to set up."),

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Any
 from autoscale import __version__
 from autoscale.cli.codec import decode, encode
 from autoscale.cli.facts import ClassFact, Facts, GroupFact, PodFact, digest
-from autoscale.cli.files import write_whole
 from autoscale.config.settings import API_VERSION
 from autoscale.errors import BadInput
+from autoscale.files import write_whole
 from autoscale.model.explanation import Weight
 from autoscale.model.plan import Plan
 

@@ -71,6 +71,6 @@ def _write(text: str, output: str | None) -> None:
     if output in (None, "-"):
         click.echo(text, nl=False)
         return
-    from autoscale.cli.files import write_whole
+    from autoscale.files import write_whole
 
     write_whole(text, output)

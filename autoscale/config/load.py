@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 
 from autoscale.config.problems import BadConfig, nearest
-from autoscale.config.settings import Settings
+from autoscale.config.settings import CatalogSettings, Settings
 from autoscale.errors import BadInput
 from autoscale.model.settings import DecideSettings, LoopSettings
 
@@ -105,7 +105,17 @@ def _settings(document: Document, file: File, policies: tuple[Policy, ...]) -> S
         solver_time_limit_s=file.solver.time_limit / 1000,
         policies=policies,
         decide=decide,
+        catalog=CatalogSettings(
+            cache=_beside(document, file.catalog.cache),
+            overlay=_beside(document, file.catalog.overlay),
+            refresh_s=file.catalog.refresh,
+        ),
     )
+
+
+def _beside(document: Document, path: str) -> str:
+    """A path in the file, as seen from where we run: it counts from the folder of the configuration."""
+    return str(Path(document.name).parent / Path(path).expanduser()) if path else ""
 
 
 def _is_provider(loc: Loc) -> bool:

@@ -65,6 +65,14 @@ class Solver(Section):
     time_limit: DurationMs = 1000
 
 
+class CatalogFiles(Section):
+    """Prices: where they are kept, what is laid over them, how often the clouds are asked."""
+
+    cache: Word = ""
+    overlay: Word = ""
+    refresh: DurationOrNeverS = None
+
+
 class File(Section):
     """The whole file."""
 
@@ -77,4 +85,5 @@ class File(Section):
     reservation: Reservation = Field(default_factory=Reservation)
     solver: Solver = Field(default_factory=Solver)
     pods: Literal["all", "gpu"] = "all"
+    catalog: CatalogFiles = Field(default_factory=CatalogFiles)
     policies: list[dict[Word, Any]] = Field(default_factory=list)

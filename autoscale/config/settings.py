@@ -18,6 +18,15 @@ KIND = "Autoscaler"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class CatalogSettings:
+    """Prices: `cache` is a folder, empty for the usual one; `overlay` a file, empty for none; `refresh_s` None for never."""
+
+    cache: str = ""
+    overlay: str = ""
+    refresh_s: int | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Settings:
     """All settings; the defaults are what holds without a configuration file.
 
@@ -33,6 +42,7 @@ class Settings:
     policies: tuple[Policy, ...] = ()
     decide: DecideSettings = field(default_factory=DecideSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
+    catalog: CatalogSettings = field(default_factory=CatalogSettings)
     provider_lines: Mapping[str, int] = field(default_factory=empty)
 
     @property

@@ -13,12 +13,16 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from autoscale.ports import Catalogs
     from providers.aws.provider import AwsProvider
+    from providers.aws.source import AwsCatalogSource
 
-__all__ = ["catalogue_groups", "provider_from_settings"]
+__all__ = ["catalog_source", "catalogue_groups", "provider_from_settings"]
 
 
-def provider_from_settings(settings: Mapping[str, Any], *, cluster: str, now_s: Callable[[], int]) -> AwsProvider:
+def provider_from_settings(
+    settings: Mapping[str, Any], *, cluster: str, now_s: Callable[[], int], catalogs: Catalogs | None = None
+) -> AwsProvider:
     """The provider that a configuration describes. Touches no network; raises BadInput for wrong settings."""
     from providers.aws.settings import AwsSettings
 
@@ -26,4 +30,12 @@ def provider_from_settings(settings: Mapping[str, Any], *, cluster: str, now_s: 
 
     from providers.aws.provider import AwsProvider
 
-    return AwsProvider(parsed, now_s=now_s)
+    return AwsProvider(parsed, now_s=now_s, catalogs=catalogs)
+
+
+def catalog_source(settings: Mapping[str, Any]) -> AwsCatalogSource:
+    """Where types and prices come from. Touches no network; raises BadInput for wrong settings."""
+    from providers.aws.settings import AwsSettings
+    from providers.aws.source import AwsCatalogSource
+
+    return AwsCatalogSource(AwsSettings.parse(settings, cluster="any"))

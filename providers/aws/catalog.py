@@ -1,4 +1,4 @@
-"""The bundled catalogue: instance types as nodes, what they cost, and every offering as a group for offline plans."""
+"""A catalogue as the provider reads it: types as nodes, what they cost, every offering as a group for offline plans."""
 
 from __future__ import annotations
 
@@ -9,39 +9,82 @@ from typing import TYPE_CHECKING
 from autoscale.errors import BadInput
 from autoscale.model.supply import CapacityType, InstanceType, NodeGroup, Offering
 from providers.aws import machines
-from providers.aws.specifications import REGION, ZONE_IDS, specifications, spot_prices
+from providers.aws.specifications import REGION, ZONE_IDS, shipped, specifications
 from providers.settings_values import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from autoscale.model.catalog import Catalog, Quote
+    from autoscale.ports import Catalogs
+
+
+class Book:
+    """What one catalogue says of types and prices. Zones are asked for by ID, such as `use1-az1`."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self._machines = {each.name: each for each in catalog.machines}
+        self._prices: dict[tuple[str, CapacityType, str], int] = {}
+        self._dearest: dict[tuple[str, CapacityType], int] = {}
+        for quote in catalog.quotes:
+            price = quote.price_microusd_per_hour
+            zone = catalog.zone_ids.get(quote.zone, quote.zone)
+            self._prices[quote.instance_type, quote.capacity_type, zone] = price
+            kind = (quote.instance_type, quote.capacity_type)
+            self._dearest[kind] = max(price, self._dearest.get(kind, 0))
+        self.instance_type = cache(self._instance_type)
+        self.common = cache(self._common)
+
+    def _instance_type(self, name: str) -> InstanceType | None:
+        """The machine of that name, None when the catalogue does not have it. Machines with a fraction of a GPU count."""
+        machine = self._machines.get(name)
+        return machines.instance_type(machine) if machine else None
+
+    def on_demand_price(self, name: str) -> int | None:
+        """Micro-US$ per hour in the dearest zone, None when unknown; all zones of a region have one price."""
+        return self._dearest.get((name, CapacityType.ON_DEMAND))
+
+    def spot_price(self, name: str, zone_id: str) -> int | None:
+        """Micro-US$ per hour; None when there is no supply or no figure."""
+        return self._prices.get((name, CapacityType.SPOT, zone_id))
+
+    def gpu_fraction(self, name: str) -> str:
+        """How much of one GPU the machine has, such as `0.125`; empty for whole GPUs and none.
+
+        Such machines (g6f, gr6f) are left out of the offerings: the device plugin shows no `nvidia.com/gpu` for a slice that
+        is known by memory only, so there is no resource that a pod could ask for.
+        """
+        machine = self._machines.get(name)
+        return machine.gpu_fraction if machine else ""
+
+    def _common(self, names: tuple[str, ...], *, disk_gib: int | None = None) -> InstanceType:
+        """What a node has in common whichever of these known types it becomes: least room, labels all agree on.
+
+        `disk_gib` is the root volume, None for the usual one.
+        """
+        found = [self._machines[name] for name in names]
+        first, *others = (
+            machines.instance_type(each) if disk_gib is None else machines.instance_type(each, disk_gib=disk_gib)
+            for each in found
+        )
+        allocatable, capacity, labels = first.allocatable, first.capacity, dict(first.labels)
+        for other in others:
+            allocatable, capacity = allocatable.min(other.allocatable), capacity.min(other.capacity)
+            labels = _agreed(labels, other.labels)
+        return InstanceType(
+            name="|".join(names),
+            capacity=capacity,
+            allocatable=allocatable,
+            labels=MappingProxyType(labels),
+            devices=tuple(device for device in first.devices if allocatable[device]),
+        )
+
 
 @cache
-def instance_type(name: str) -> InstanceType | None:
-    """The machine of that name, None when the catalogue does not have it. Machines with a fraction of a GPU count."""
-    spec = specifications().get(name)
-    return machines.instance_type(spec) if spec else None
-
-
-def on_demand_price(name: str) -> int | None:
-    """Micro-US$ per hour, None when unknown."""
-    spec = specifications().get(name)
-    return spec.on_demand_microusd_per_hour if spec else None
-
-
-def spot_price(name: str, zone_id: str) -> int | None:
-    """Micro-US$ per hour in a zone, named by its ID such as `use1-az1`; None when there is no supply or no figure."""
-    return spot_prices().get((name, zone_id))
-
-
-def gpu_fraction(name: str) -> str:
-    """How much of one GPU the machine has, such as `0.125`; empty for whole GPUs and none.
-
-    Such machines (g6f, gr6f) are left out of the offerings: the device plugin shows no `nvidia.com/gpu` for a slice that is
-    known by memory only, so there is no resource that a pod could ask for.
-    """
-    spec = specifications().get(name)
-    return spec.gpu_fraction if spec else ""
+def shipped_book() -> Book:
+    """The bundled catalogue's."""
+    return Book(shipped())
 
 
 def capacity_labels(capacity_type: CapacityType) -> dict[str, str]:
@@ -59,8 +102,26 @@ def zone_labels(zone: str, region: str) -> dict[str, str]:
     return labels | {"topology.kubernetes.io/zone": zone} if zone else labels
 
 
+class Books:
+    """The book of each region: the freshest catalogue's, else the bundled one's."""
+
+    def __init__(self, catalogs: Catalogs | None = None) -> None:
+        self._catalogs = catalogs
+        self._made: dict[str, Book] = {}
+
+    def of(self, region: str) -> Book:
+        """The region's book as of now."""
+        found = self._catalogs(region) if self._catalogs else None
+        if found is None:
+            return shipped_book()
+        known = self._made.get(region)
+        if known is None or known.catalog is not found:
+            known = self._made[region] = Book(found)
+        return known
+
+
 def catalogue_groups(region: str = REGION, zones: Sequence[str] | None = None) -> tuple[NodeGroup, ...]:
-    """Every priced offering as a group that exists on paper only: type x zone x on-demand or spot, sorted by id.
+    """Every offering of the bundled catalogue as a group that exists on paper only.
 
     Zones are names such as `us-east-1a`; spot prices are known by zone ID, and IDs are dealt to names in order. Raises
     BadInput for a region without prices and for an unknown zone.
@@ -72,27 +133,31 @@ def catalogue_groups(region: str = REGION, zones: Sequence[str] | None = None) -
             raise BadInput(
                 f"unknown zone{nearest(zone, list(ZONE_IDS))}", where="zones", expected=", ".join(ZONE_IDS), found=zone
             )
-    chosen = tuple(sorted(set(ZONE_IDS if zones is None else zones)))
-    return tuple(sorted(_groups(chosen), key=lambda group: group.id))
+    groups = groups_of(shipped_book())
+    return groups if zones is None else tuple(group for group in groups if group.offering.zone in zones)
 
 
-def _groups(zones: tuple[str, ...]) -> list[NodeGroup]:
-    groups = []
-    for spec in specifications().values():
-        machine = instance_type(spec.name)
-        if machine is None or spec.gpu_fraction:
-            continue
-        for zone in zones:
-            if ZONE_IDS[zone] not in spec.zone_ids:
-                continue
-            groups.append(_group(machine, zone, CapacityType.ON_DEMAND, spec.on_demand_microusd_per_hour))
-            if spot := spot_price(spec.name, ZONE_IDS[zone]):
-                groups.append(_group(machine, zone, CapacityType.SPOT, spot))
-    return groups
+def groups_of(book: Book) -> tuple[NodeGroup, ...]:
+    """Type x zone x capacity type as a group on paper, sorted by id: accelerated types, and the bundled families of others."""
+    families = {name.partition(".")[0] for name in specifications()}
+    region = book.catalog.region
+    wanted = {
+        each.name: machine
+        for each in book.catalog.machines
+        if (each.accelerators or each.name.partition(".")[0] in families)
+        and not each.gpu_fraction
+        and (machine := book.instance_type(each.name))
+    }
+    groups = [
+        _group(wanted[quote.instance_type], quote, region)
+        for quote in book.catalog.quotes
+        if quote.instance_type in wanted
+    ]
+    return tuple(sorted(groups, key=lambda group: group.id))
 
 
-def _group(machine: InstanceType, zone: str, capacity_type: CapacityType, price: int) -> NodeGroup:
-    offering = Offering(machine.name, zone, capacity_type, price)
+def _group(machine: InstanceType, quote: Quote, region: str) -> NodeGroup:
+    offering = Offering(machine.name, quote.zone, quote.capacity_type, quote.price_microusd_per_hour)
     return NodeGroup(
         id=f"aws:{offering.key}",
         provider="aws",
@@ -100,34 +165,10 @@ def _group(machine: InstanceType, zone: str, capacity_type: CapacityType, price:
         offering=offering,
         allocatable=machine.allocatable,
         labels=MappingProxyType(
-            {**machine.labels, **zone_labels(zone, REGION), **capacity_labels(capacity_type)},
+            {**machine.labels, **zone_labels(quote.zone, region), **capacity_labels(quote.capacity_type)},
         ),
         devices=machine.devices,
         catalogued=True,
-    )
-
-
-@cache
-def common(names: tuple[str, ...], *, disk_gib: int | None = None) -> InstanceType:
-    """What a node has in common whichever of these known types it becomes: least room, labels all agree on.
-
-    `disk_gib` is the root volume, None for the usual one.
-    """
-    specs = [specifications()[name] for name in names]
-    first, *others = (
-        machines.instance_type(spec) if disk_gib is None else machines.instance_type(spec, disk_gib=disk_gib)
-        for spec in specs
-    )
-    allocatable, capacity, labels = first.allocatable, first.capacity, dict(first.labels)
-    for other in others:
-        allocatable, capacity = allocatable.min(other.allocatable), capacity.min(other.capacity)
-        labels = _agreed(labels, other.labels)
-    return InstanceType(
-        name="|".join(names),
-        capacity=capacity,
-        allocatable=allocatable,
-        labels=MappingProxyType(labels),
-        devices=tuple(device for device in first.devices if allocatable[device]),
     )
 
 

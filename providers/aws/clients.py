@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from functools import cached_property
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from providers.aws.settings import AwsSettings
 
 _CONNECT_S = 3.0
+_PRICE_LISTS = {"eu-": "eu-central-1", "ap-": "ap-south-1", "cn-": "cn-northwest-1"}
 _ATTEMPTS = 3  # botocore's standard mode: jittered waits of at most 1 s and 2 s in between
 
 
@@ -57,6 +58,21 @@ class Clients:
         return self._session.client(
             "ec2", endpoint_url=self._settings.endpoint_url or None, config=self._config(_ATTEMPTS)
         )
+
+    @cached_property
+    def pricing(self) -> Any:
+        """For the price list, which Amazon keeps in a few regions for all of them."""
+        home = next((home for part, home in _PRICE_LISTS.items() if self.region.startswith(part)), "us-east-1")
+        return self._session.client(
+            "pricing",
+            region_name=home,
+            endpoint_url=self._settings.endpoint_url or None,
+            config=self._config(_ATTEMPTS),
+        )
+
+    def client(self, service: str) -> Any:
+        """`ec2` or `pricing`."""
+        return getattr(self, service)
 
     @cached_property
     def _session(self) -> Session:

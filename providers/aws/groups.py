@@ -2,17 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType, Instance, InstanceState, NodeGroup, Offering, SkippedGroup
 from autoscale.model.workload import Code, Reason
-from providers.aws import catalog
+from providers.aws.catalog import capacity_labels, shipped_book, zone_labels
 from providers.aws.launches import Launch, launch
 from providers.aws.machines import EFA
-from providers.aws.specifications import REGION
 from providers.aws.tags import node_template
 
 if TYPE_CHECKING:
@@ -21,6 +20,7 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, InstanceTypeDef
 
     from autoscale.model.supply import Fault
+    from providers.aws.catalog import Book
     from providers.aws.settings import AwsSettings
     from providers.aws.tags import NodeTemplate
     from providers.aws.templates import Template, TemplateRef
@@ -41,6 +41,7 @@ class Surroundings:
     zone_ids: Mapping[str, str]
     zones_told: bool
     templates: Mapping[TemplateRef, Template | Fault]
+    book: Book = field(default_factory=shipped_book)
 
 
 def tags_of(group: AutoScalingGroupTypeDef) -> dict[str, str]:
@@ -66,14 +67,16 @@ def model(group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | S
     if isinstance(template, str):
         return _skipped(name, template)
     for each in plan.types:
-        if catalog.instance_type(each) is None:
+        if around.book.instance_type(each) is None:
             return _skipped(name, f"the catalogue does not have instance type {each}")
-        if fraction := catalog.gpu_fraction(each):
+        if fraction := around.book.gpu_fraction(each):
             return _skipped(name, f"{each} has {fraction} of a GPU, which no device plugin offers as a resource")
     zones = sorted(group["AvailabilityZones"])
     zone = zones[0] if len(zones) == 1 else ""
     price, notes = _price(plan, zones, around)
-    allocatable = _allocatable(plan, template)
+    if not price:
+        return _skipped(name, f"there is no price for {' or '.join(plan.types)}: set aws.prices")
+    allocatable = _allocatable(plan, template, around.book)
     suspended = any(each.get("ProcessName") == "Launch" for each in group.get("SuspendedProcesses", []))
     if suspended:
         notes = (*notes, "its Launch process is suspended, so it can't grow")
@@ -85,7 +88,7 @@ def model(group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | S
         allocatable=allocatable,
         labels=MappingProxyType(_labels(plan, template, zone, around)),
         taints=template.taints,
-        devices=_devices(plan, template, allocatable),
+        devices=_devices(plan, template, allocatable, around.book),
         min_nodes=group["MinSize"],
         max_nodes=min(group["MaxSize"], group["DesiredCapacity"]) if suspended else group["MaxSize"],
         target_nodes=group["DesiredCapacity"],
@@ -115,23 +118,23 @@ def _instance(found: InstanceTypeDef) -> Instance:
     )
 
 
-def _allocatable(plan: Launch, template: NodeTemplate) -> Resources:
+def _allocatable(plan: Launch, template: NodeTemplate, book: Book) -> Resources:
     """The catalogue's room, EFA only as far as the launch template attaches it, the tags' amounts before both."""
-    room = dict(catalog.common(plan.types, disk_gib=plan.template.disk_gib).allocatable.amounts)
+    room = dict(book.common(plan.types, disk_gib=plan.template.disk_gib).allocatable.amounts)
     room[EFA] = min(room.get(EFA, 0), plan.template.efa_interfaces)
     return Resources({**room, **template.resources})
 
 
-def _devices(plan: Launch, template: NodeTemplate, allocatable: Resources) -> tuple[str, ...]:
+def _devices(plan: Launch, template: NodeTemplate, allocatable: Resources, book: Book) -> tuple[str, ...]:
     """The types' own devices and any extended resource that a tag promises."""
-    promised = [*catalog.common(plan.types).devices, *(name for name in template.resources if "/" in name)]
+    promised = [*book.common(plan.types).devices, *(name for name in template.resources if "/" in name)]
     return tuple(sorted({name for name in promised if allocatable[name] > 0}))
 
 
 def _labels(plan: Launch, template: NodeTemplate, zone: str, around: Surroundings) -> dict[str, str]:
-    labels = {**catalog.common(plan.types).labels, **catalog.zone_labels(zone, around.region)}
+    labels = {**around.book.common(plan.types).labels, **zone_labels(zone, around.region)}
     if plan.certain:
-        labels |= catalog.capacity_labels(plan.capacity_type)
+        labels |= capacity_labels(plan.capacity_type)
     if around.zones_told and zone in around.zone_ids:
         labels["topology.k8s.aws/zone-id"] = around.zone_ids[zone]
     return labels | dict(template.labels)
@@ -144,20 +147,20 @@ def _price(plan: Launch, zones: list[str], around: Surroundings) -> tuple[int, t
         for zone in zones:
             price = around.settings.price(name, zone, plan.capacity_type)
             if price is None:
-                foreign = foreign or around.region != REGION
-                price = _catalogue_price(name, around.zone_ids.get(zone, ""), plan.capacity_type)
+                foreign = foreign or around.region != around.book.catalog.region
+                price = _catalogue_price(around.book, name, around.zone_ids.get(zone, ""), plan.capacity_type)
             if price is None:
-                guessed, price = True, catalog.on_demand_price(name) or 0
+                guessed, price = True, around.book.on_demand_price(name) or 0
             dearest = max(dearest, price)
     notes = []
     if guessed:
         notes.append("the spot price is not known; it is priced as on-demand")
     if foreign:
-        notes.append(f"there are no prices for {around.region}; those of {REGION} stand in")
+        notes.append(f"there are no prices for {around.region}; those of {around.book.catalog.region} stand in")
     return dearest, tuple(notes)
 
 
-def _catalogue_price(name: str, zone_id: str, capacity_type: CapacityType) -> int | None:
+def _catalogue_price(book: Book, name: str, zone_id: str, capacity_type: CapacityType) -> int | None:
     if capacity_type == CapacityType.SPOT:
-        return catalog.spot_price(name, zone_id)
-    return catalog.on_demand_price(name)
+        return book.spot_price(name, zone_id)
+    return book.on_demand_price(name)

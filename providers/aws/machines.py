@@ -26,7 +26,7 @@ from autoscale.model.supply import InstanceType
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from providers.aws.specifications import Specification
+    from autoscale.model.catalog import Machine
 
 _MIB = 2**20
 _GIB = 2**30
@@ -66,7 +66,7 @@ _NVIDIA: Mapping[tuple[str, int], tuple[str, int, str]] = {
 _NAME = re.compile(r"(?P<family>(?P<category>[a-z]+)(?:-[0-9]+tb)?(?P<generation>[0-9]+)[^.]*)\.(?P<size>.+)")
 
 
-def instance_type(spec: Specification, *, disk_gib: int = _DISK_GIB) -> InstanceType:
+def instance_type(spec: Machine, *, disk_gib: int = _DISK_GIB) -> InstanceType:
     """The machine as a node. `disk_gib` is its root volume."""
     capacity = _capacity(spec, disk_gib)
     device = device_of(spec)
@@ -79,12 +79,12 @@ def instance_type(spec: Specification, *, disk_gib: int = _DISK_GIB) -> Instance
     )
 
 
-def device_of(spec: Specification) -> str:
+def device_of(spec: Machine) -> str:
     """The extended resource that the machine's accelerators appear as, empty without a whole one."""
     return _DEVICE.get(spec.manufacturer, "") if spec.accelerators else ""
 
 
-def _capacity(spec: Specification, disk_gib: int) -> Resources:
+def _capacity(spec: Machine, disk_gib: int) -> Resources:
     hypervisor_mib = -(-spec.memory_mib * 75 // 1000)  # 7.5 %, rounded up
     return Resources(
         {
@@ -98,7 +98,7 @@ def _capacity(spec: Specification, disk_gib: int) -> Resources:
     )
 
 
-def _kept(spec: Specification, disk_gib: int) -> Resources:
+def _kept(spec: Machine, disk_gib: int) -> Resources:
     """What kubelet and system keep, rounded up."""
     first, second, next_two = (min(max(spec.vcpus - n, 0), width) for n, width in ((0, 1), (1, 1), (2, 2)))
     rest = max(spec.vcpus - 4, 0)
@@ -111,7 +111,7 @@ def _kept(spec: Specification, disk_gib: int) -> Resources:
     )
 
 
-def _labels(spec: Specification) -> dict[str, str]:
+def _labels(spec: Machine) -> dict[str, str]:
     """Labels that the type decides, as kubelet, Karpenter, GPU feature discovery and eksctl write them."""
     match = _NAME.fullmatch(spec.name)
     parts = match.groupdict() if match else {}
@@ -126,7 +126,7 @@ def _labels(spec: Specification) -> dict[str, str]:
     }
 
 
-def _accelerator_labels(spec: Specification) -> dict[str, str]:
+def _accelerator_labels(spec: Machine) -> dict[str, str]:
     if not spec.accelerators:
         return {}
     name = spec.accelerator.lower().replace(" ", "-")

@@ -10,6 +10,7 @@ from autoscale.errors import BadInput, ProviderError
 from autoscale.model.snapshot import CloudView
 from autoscale.model.supply import Fault, FaultKind, InstanceState, NodeGroup, SkippedGroup
 from providers.aws import activities
+from providers.aws.catalog import Books
 from providers.aws.clients import Clients
 from providers.aws.faults import CLOUD_ERRORS, ambiguous, fault_of
 from providers.aws.groups import PREFIX, Surroundings, members, model, tags_of
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, FilterTypeDef
 
+    from autoscale.ports import Catalogs
     from providers.aws.settings import AwsSettings
 
 _PAGE = 100
@@ -36,8 +38,16 @@ class AwsProvider:
 
     name = "aws"
 
-    def __init__(self, settings: AwsSettings, *, now_s: Callable[[], int], read_timeout_s: float = 10.0) -> None:
+    def __init__(
+        self,
+        settings: AwsSettings,
+        *,
+        now_s: Callable[[], int],
+        read_timeout_s: float = 10.0,
+        catalogs: Catalogs | None = None,
+    ) -> None:
         self._settings = settings
+        self._books = Books(catalogs)
         self._now_s = now_s
         self._clients = Clients(settings, read_timeout_s=read_timeout_s)
         self._templates = Templates(self._clients, now_s=now_s)
@@ -73,7 +83,7 @@ class AwsProvider:
         faults += [each for each in templates.values() if isinstance(each, Fault) and each.kind != FaultKind.NOT_FOUND]
         told = self._zone_ids(faults) if found else None
         zone_ids = told or (ZONE_IDS if region == REGION else {})
-        around = Surroundings(self._settings, region, zone_ids, told is not None, templates)
+        around = Surroundings(self._settings, region, zone_ids, told is not None, templates, self._books.of(region))
         modelled = [model(group, around) for group in found]
         groups = [each for each in modelled if isinstance(each, NodeGroup)]
         return CloudView(

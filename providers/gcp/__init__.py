@@ -13,14 +13,18 @@ if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
     from typing import Any
 
+    from autoscale.ports import Catalogs
     from providers.gcp.provider import GcpProvider
+    from providers.gcp.source import GcpCatalogSource
 
-__all__ = ["ONLY_WHEN_NAMED", "catalogue_groups", "provider_from_settings"]
+__all__ = ["ONLY_WHEN_NAMED", "catalog_source", "catalogue_groups", "provider_from_settings"]
 
 ONLY_WHEN_NAMED = True  # a configuration that names no provider does not mean this one
 
 
-def provider_from_settings(settings: Mapping[str, Any], *, cluster: str, now_s: Callable[[], int]) -> GcpProvider:
+def provider_from_settings(
+    settings: Mapping[str, Any], *, cluster: str, now_s: Callable[[], int], catalogs: Catalogs | None = None
+) -> GcpProvider:
     """The provider that a configuration describes. Touches no network; raises BadInput for wrong settings."""
     from providers.gcp.settings import GcpSettings
 
@@ -28,4 +32,12 @@ def provider_from_settings(settings: Mapping[str, Any], *, cluster: str, now_s: 
 
     from providers.gcp.provider import GcpProvider
 
-    return GcpProvider(parsed, now_s=now_s)
+    return GcpProvider(parsed, now_s=now_s, catalogs=catalogs)
+
+
+def catalog_source(settings: Mapping[str, Any]) -> GcpCatalogSource:
+    """Where types and prices come from. Touches no network; raises BadInput for wrong settings."""
+    from providers.gcp.settings import GcpSettings
+    from providers.gcp.source import GcpCatalogSource
+
+    return GcpCatalogSource(GcpSettings.parse(settings, cluster="any"))

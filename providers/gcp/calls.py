@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from google.cloud import compute_v1 as compute
 
+from providers.gcp.billing import COMPUTE
 from providers.gcp.faults import CLOUD_ERRORS, passing
 
 if TYPE_CHECKING:
@@ -20,9 +21,14 @@ if TYPE_CHECKING:
 
 PREFIX = "gcp:"
 _PAGE = 500
+_BILLING = "https://cloudbilling.googleapis.com"
 _PAUSES_S = (0.2, 0.6)  # between the three tries of a read
 _OPERATION_S = 30.0  # how long an operation is waited for; groups take in such a call within seconds
 _ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
+_SCOPES = [
+    "https://www.googleapis.com/auth/compute",
+    "https://www.googleapis.com/auth/cloud-billing.readonly",  # prices
+]
 _MOST = 1000  # instances a call may name
 
 T = TypeVar("T")
@@ -73,6 +79,7 @@ class Calls:
         self._sleep = sleep
         self._lock = threading.Lock()
         self._made: dict[type, Any] = {}
+        self._billing: Any = None
 
     @property
     def project(self) -> str:
@@ -116,6 +123,44 @@ class Calls:
         request = compute.AggregatedListInstancesRequest(project=self.project, max_results=_PAGE)
         pages = self._pages(self._client(compute.InstancesClient).aggregated_list, request)
         return [each for page in pages for scoped in page.items.values() for each in scoped.instances]
+
+    def zones(self, region: str) -> list[str]:
+        """The zones of a region, sorted."""
+        client = self._client(compute.ZonesClient)
+        pages = self._pages(client.list, compute.ListZonesRequest(project=self.project, max_results=_PAGE))
+        return sorted(each.name for page in pages for each in page.items if last(each.region) == region)
+
+    def machine_types(self, zone: str) -> list[compute.MachineType]:
+        """What a zone has."""
+        client = self._client(compute.MachineTypesClient)
+        request = compute.ListMachineTypesRequest(project=self.project, zone=zone, max_results=_PAGE)
+        return [each for page in self._pages(client.list, request) for each in page.items]
+
+    def accelerator_types(self, zone: str) -> list[compute.AcceleratorType]:
+        """What may be attached to machines in a zone."""
+        client = self._client(compute.AcceleratorTypesClient)
+        request = compute.ListAcceleratorTypesRequest(project=self.project, zone=zone, max_results=_PAGE)
+        return [each for page in self._pages(client.list, request) for each in page.items]
+
+    def skus(self, token: str) -> tuple[list[dict[str, Any]], str]:
+        """A page of what Compute Engine charges for, and the token of the next; empty when it was the last."""
+        from google.api_core.exceptions import from_http_response
+        from google.auth.transport.requests import AuthorizedSession
+
+        if self._billing is None:
+            self._billing = AuthorizedSession(self._credentials[0])  # type: ignore[no-untyped-call]  # no types there
+        address = self._settings.endpoint_url or _BILLING
+        query = {"currencyCode": "USD", "pageSize": "5000", **({"pageToken": token} if token else {})}
+
+        def ask() -> Any:
+            answer = self._billing.get(f"{address}/v1/services/{COMPUTE}/skus", params=query, timeout=self._timeout_s)
+            if answer.status_code != 200:
+                error: Exception = from_http_response(answer)  # type: ignore[no-untyped-call]  # the package has no types there
+                raise error
+            return answer.json()
+
+        found = self._read(ask)
+        return found.get("skus", []), found.get("nextPageToken", "")
 
     def template(self, url: str) -> compute.InstanceTemplate:
         """An instance template by its address."""
@@ -267,7 +312,7 @@ class Calls:
 
         if self._settings.endpoint_url.startswith("http://"):
             return AnonymousCredentials(), ""  # type: ignore[no-untyped-call]  # the package has no types there
-        credentials, project = google.auth.default(scopes=["https://www.googleapis.com/auth/compute"])
+        credentials, project = google.auth.default(scopes=_SCOPES)
         return credentials, project or ""
 
     def _client(self, kind: type[T]) -> T:

@@ -1,20 +1,23 @@
-"""The bundled catalogue: what machines cost in a zone, and every offering as a group for offline plans."""
+"""A catalogue as the provider reads it: what machines cost in a zone, every offering as a group for offline plans."""
 
 from __future__ import annotations
 
+from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from autoscale.errors import BadInput
 from autoscale.model.supply import CapacityType, NodeGroup, Offering
 from providers.gcp import machines
-from providers.gcp.specifications import REGION, ZONES, price, specifications
+from providers.gcp.specifications import REGION, ZONES, Price, Specification, price, shipped, specifications
 from providers.settings_values import nearest
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from autoscale.model.catalog import Catalog, Quote
     from autoscale.model.supply import InstanceType
+    from autoscale.ports import Catalogs
 
 
 def capacity_labels(capacity_type: CapacityType) -> dict[str, str]:
@@ -35,8 +38,66 @@ def zone_labels(zone: str, region: str) -> dict[str, str]:
     return labels
 
 
+class Book:
+    """What one catalogue says of machines and prices."""
+
+    def __init__(self, catalog: Catalog) -> None:
+        self.catalog = catalog
+        self.region = catalog.region
+        self.zones = tuple(sorted({quote.zone for quote in catalog.quotes} | set(catalog.zone_ids)))
+        self._machines = {each.name: each for each in catalog.machines}
+        self._sizes = {each.name.partition("+")[0]: each for each in catalog.machines}
+        self._prices = {
+            (quote.instance_type, quote.zone, quote.capacity_type): quote.price_microusd_per_hour
+            for quote in catalog.quotes
+        }
+        self._refused = {(each.instance_type, each.zone): each.reason for each in catalog.refusals}
+
+    def specification(self, machine_type: str, accelerator: str = "", accelerators: int = 0) -> Specification | None:
+        """The machine, with what is built in when nothing is attached; None for a machine type that nobody knows."""
+        size = self._sizes.get(machine_type)
+        if size is None:
+            return None
+        if (whole := self._machines.get(machine_type)) and whole.accelerators:
+            accelerator, accelerators = whole.accelerator, whole.accelerators
+        return Specification(
+            machine_type, size.vcpus, size.memory_mib // 1024, accelerator, accelerators, size.architecture
+        )
+
+    def price(self, spec: Specification, zone: str) -> Price | None:
+        """What the machine and its accelerators cost together in a zone; None where one of them is not offered."""
+        on_demand = self._prices.get((spec.name, zone, CapacityType.ON_DEMAND), 0)
+        spot = self._prices.get((spec.name, zone, CapacityType.SPOT), 0)
+        refused = "" if on_demand else self._refused.get((spec.name, zone), "")
+        return Price(on_demand, spot, refused) if on_demand or refused else None
+
+
+@cache
+def shipped_book() -> Book:
+    """The bundled catalogue's."""
+    return Book(shipped())
+
+
+class Books:
+    """The book of each region: the freshest catalogue's, else the bundled one's."""
+
+    def __init__(self, catalogs: Catalogs | None = None) -> None:
+        self._catalogs = catalogs
+        self._made: dict[str, Book] = {}
+
+    def of(self, region: str) -> Book:
+        """The region's book as of now."""
+        found = self._catalogs(region) if self._catalogs else None
+        if found is None:
+            return shipped_book()
+        known = self._made.get(region)
+        if known is None or known.catalog is not found:
+            known = self._made[region] = Book(found)
+        return known
+
+
 def catalogue_groups(region: str = REGION, zones: Sequence[str] | None = None) -> tuple[NodeGroup, ...]:
-    """Every priced offering as a group that exists on paper only: machine x zone x on-demand or spot, sorted by id.
+    """Every priced offering of the bundled catalogue as a group that exists on paper only.
 
     Raises BadInput for a region without prices and for an unknown zone.
     """
@@ -45,8 +106,24 @@ def catalogue_groups(region: str = REGION, zones: Sequence[str] | None = None) -
     for zone in zones or ():
         if zone not in ZONES:
             raise BadInput(f"unknown zone{nearest(zone, ZONES)}", where="zones", expected=", ".join(ZONES), found=zone)
-    chosen = sorted(set(ZONES if zones is None else zones))
-    return tuple(sorted(_groups(chosen), key=lambda group: group.id))
+    groups = groups_of(shipped_book())
+    return groups if zones is None else tuple(group for group in groups if group.offering.zone in zones)
+
+
+def groups_of(book: Book) -> tuple[NodeGroup, ...]:
+    """Machine x zone x on-demand or spot as a group on paper, sorted by id: those with accelerators, and bundled others."""
+    plain = {name for name, spec in specifications().items() if not spec.accelerators}
+    wanted: dict[str, InstanceType] = {}
+    for each in book.catalog.machines:
+        spec = book.specification(each.name.partition("+")[0], each.accelerator, each.accelerators)
+        if spec and (each.accelerators or each.name in plain):
+            wanted[each.name] = machines.instance_type(spec)
+    groups = [
+        _group(wanted[quote.instance_type], quote, book.region)
+        for quote in book.catalog.quotes
+        if quote.instance_type in wanted
+    ]
+    return tuple(sorted(groups, key=lambda group: group.id))
 
 
 def refusals() -> tuple[str, ...]:
@@ -60,32 +137,17 @@ def refusals() -> tuple[str, ...]:
     return tuple(sorted(found))
 
 
-def _groups(zones: Sequence[str]) -> list[NodeGroup]:
-    groups = []
-    for spec in specifications().values():
-        machine = machines.instance_type(spec)
-        for zone in zones:
-            known = price(spec, zone)
-            if known is None or known.refused:
-                continue
-            for capacity_type, amount in (
-                (CapacityType.ON_DEMAND, known.on_demand),
-                (CapacityType.SPOT, known.spot),
-            ):
-                if amount:
-                    groups.append(_group(machine, zone, capacity_type, amount))
-    return groups
-
-
-def _group(machine: InstanceType, zone: str, capacity_type: CapacityType, amount: int) -> NodeGroup:
-    offering = Offering(machine.name, zone, capacity_type, amount)
+def _group(machine: InstanceType, quote: Quote, region: str) -> NodeGroup:
+    offering = Offering(machine.name, quote.zone, quote.capacity_type, quote.price_microusd_per_hour)
     return NodeGroup(
         id=f"gcp:{offering.key}",
         provider="gcp",
         name=offering.key,
         offering=offering,
         allocatable=machine.allocatable,
-        labels=MappingProxyType({**machine.labels, **zone_labels(zone, REGION), **capacity_labels(capacity_type)}),
+        labels=MappingProxyType(
+            {**machine.labels, **zone_labels(quote.zone, region), **capacity_labels(quote.capacity_type)}
+        ),
         devices=machine.devices,
         catalogued=True,
     )

@@ -12,13 +12,13 @@ from autoscale.model.workload import Code, Reason
 from providers.gcp import machines
 from providers.gcp.calls import Ref, last
 from providers.gcp.catalog import capacity_labels, zone_labels
-from providers.gcp.specifications import REGION, ZONES, price, specification
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from google.cloud import compute_v1 as compute
 
+    from providers.gcp.catalog import Book
     from providers.gcp.kube_env import KubeEnv
     from providers.gcp.settings import Discovery, GcpSettings
     from providers.gcp.specifications import Specification
@@ -85,7 +85,7 @@ def skipped(ref: Ref, text: str) -> SkippedGroup:
     return SkippedGroup(ref.id, Reason(Code.UNMODELLED, f"group {ref.name} is left out: {text}", source="gcp"))
 
 
-def model(found: Found, settings: GcpSettings) -> NodeGroup | SkippedGroup:
+def model(found: Found, settings: GcpSettings, book: Book) -> NodeGroup | SkippedGroup:
     """The group in our words, without its instances, or why it has none."""
     ref, template, limits = found.ref, found.template, found.bounds
     if isinstance(template, Fault):
@@ -94,15 +94,15 @@ def model(found: Found, settings: GcpSettings) -> NodeGroup | SkippedGroup:
         return skipped(ref, limits)
     if problem := _problem(found.manager, template):
         return skipped(ref, problem)
-    env, spec = template.env, _specification(template)
+    env, spec = template.env, _specification(template, book)
     if isinstance(env, str):
         return skipped(ref, env)
     if isinstance(spec, str):
         return skipped(ref, spec)
     capacity_type = CapacityType.RESERVED if template.reserved else _MARKETS[template.market]
-    zones = _zones(found)
+    zones = _zones(found, book)
     zone = zones[0] if len(zones) == 1 else ""
-    cost = _price(spec, zones, capacity_type, settings, ref.region)
+    cost = _price(spec, zones, capacity_type, settings, book)
     if isinstance(cost, str):
         return skipped(ref, cost)
     amount, notes = cost
@@ -137,23 +137,28 @@ def _problem(manager: compute.InstanceGroupManager, template: Template) -> str:
     return ""
 
 
-def _specification(template: Template) -> Specification | str:
+def _specification(template: Template, book: Book) -> Specification | str:
     accelerators = [each for each in template.accelerators if each[1]]
     if len(accelerators) > 1:
         return "its template attaches accelerators of several types"
     accelerator, count = accelerators[0] if accelerators else ("", 0)
     if accelerator and not accelerator.startswith("nvidia-"):
         return f"its template attaches {accelerator}, which is no GPU"
-    spec = specification(template.machine_type, accelerator.removesuffix("-vws"), count)
+    spec = book.specification(template.machine_type, accelerator.removesuffix("-vws"), count)
     return spec or f"the catalogue does not have machine type {template.machine_type}"
 
 
-def _zones(found: Found) -> list[str]:
+def _zones(found: Found, book: Book) -> list[str]:
     """Where its instances may land. A regional group that does not say may land in any zone of the region."""
     if found.ref.zonal:
         return [found.ref.place]
     told = sorted(last(each.zone) for each in found.manager.distribution_policy.zones)
-    return told or [zone for zone in ZONES if zone.startswith(found.ref.region)] or [""]
+    return told or [zone for zone in book.zones if region_of(zone) == found.ref.region] or [""]
+
+
+def region_of(zone: str) -> str:
+    """`us-central1` of `us-central1-a`."""
+    return zone.rpartition("-")[0]
 
 
 def _disk_gib(template: Template, env: KubeEnv) -> int:
@@ -172,15 +177,15 @@ def _labels(
 
 
 def _price(
-    spec: Specification, zones: list[str], capacity_type: CapacityType, settings: GcpSettings, region: str
+    spec: Specification, zones: list[str], capacity_type: CapacityType, settings: GcpSettings, book: Book
 ) -> tuple[int, list[str]] | str:
     """The dearest of all zones that a node may land in, with what had to be assumed, or why there is no price."""
     dearest, guessed, foreign = 0, False, False
     for zone in zones:
         amount = settings.price(spec.name, zone, capacity_type)
         if amount is None:
-            foreign = foreign or region != REGION
-            known = _bundled(spec, zone)
+            foreign = foreign or region_of(zone) != book.region
+            known = _listed(spec, zone, book)
             if isinstance(known, str):
                 return known
             on_demand, spot = known
@@ -191,20 +196,20 @@ def _price(
     if guessed:
         notes.append("the spot price is not known; it is priced as on-demand")
     if foreign:
-        notes.append(f"there are no prices for {region}; those of {REGION} stand in")
+        notes.append(f"there are no prices for {region_of(zones[0]) or 'its region'}; those of {book.region} stand in")
     if capacity_type == CapacityType.RESERVED:
         notes.append("a reservation is paid for whether it is used or not; it is priced as on-demand")
     return dearest, notes
 
 
-def _bundled(spec: Specification, zone: str) -> tuple[int, int] | str:
+def _listed(spec: Specification, zone: str, book: Book) -> tuple[int, int] | str:
     """On-demand and spot from the catalogue: the zone's, elsewhere the dearest zone's."""
-    near = [zone] if zone in ZONES else list(ZONES)
-    found = [each for name in near if (each := price(spec, name))]
+    near = [zone] if zone in book.zones else list(book.zones)
+    found = [each for name in near if (each := book.price(spec, name))]
     if not found:
         return f"there is no price for {spec.name} in {zone or 'its zones'}: set gcp.prices"
     if refused := next((each.refused for each in found if each.refused), ""):
-        return f"the bundled price of {spec.name} is refused ({refused}): set gcp.prices"
+        return f"the price of {spec.name} is refused ({refused}): set gcp.prices"
     spot = [each.spot for each in found]
     return max(each.on_demand for each in found), max(spot) if all(spot) else 0
 

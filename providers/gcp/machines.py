@@ -88,7 +88,7 @@ def _labels(spec: Specification) -> dict[str, str]:
     """Labels that the machine decides, as kubelet, GKE and GPU feature discovery write them."""
     labels = {
         "node.kubernetes.io/instance-type": spec.machine_type,
-        "kubernetes.io/arch": "amd64",
+        "kubernetes.io/arch": spec.architecture,
         "kubernetes.io/os": "linux",
         "cloud.google.com/machine-family": spec.machine_type.partition("-")[0],
     }

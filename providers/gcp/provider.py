@@ -13,6 +13,7 @@ from autoscale.model.snapshot import CloudView
 from autoscale.model.supply import Fault, FaultKind, NodeGroup, SkippedGroup
 from providers.gcp import members
 from providers.gcp.calls import Calls, Ref, chunks, last, ref_of
+from providers.gcp.catalog import Books
 from providers.gcp.faults import CLOUD_ERRORS, ambiguous, fault_of, told
 from providers.gcp.groups import Found, bounds, labels_of, model, place_of, template_url
 from providers.gcp.naming import Orders
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 
     from google.cloud import compute_v1 as compute
 
+    from autoscale.ports import Catalogs
     from providers.gcp.settings import GcpSettings
 
 _OBSERVE_S = 60.0  # an observation that takes longer is cut off; what was read of it would be old
@@ -51,8 +53,10 @@ class GcpProvider:
         now_s: Callable[[], int],
         read_timeout_s: float = 10.0,
         sleep: Callable[[float], None] = time.sleep,
+        catalogs: Catalogs | None = None,
     ) -> None:
         self._settings = settings
+        self._books = Books(catalogs)
         self._now_s = now_s
         self._calls = Calls(settings, read_timeout_s=read_timeout_s, sleep=sleep)
         self._templates = Templates(self._calls, now_s=now_s)
@@ -83,7 +87,7 @@ class GcpProvider:
         ]
         found, unread = self._found(managers)
         faults += unread
-        modelled = [(each, model(each, self._settings)) for each in found]
+        modelled = [(each, model(each, self._settings, self._books.of(each.ref.region))) for each in found]
         groups = [(each, group) for each, group in modelled if isinstance(group, NodeGroup)]
         return CloudView(
             provider=self.name,

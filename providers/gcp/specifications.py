@@ -7,6 +7,7 @@ machine type's, followed by `+ACCELERATORxCOUNT` where the type does not tell: `
 from __future__ import annotations
 
 import csv
+import datetime as dt
 import re
 from dataclasses import dataclass
 from functools import cache
@@ -14,6 +15,9 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from autoscale.model.belief import believe
+from autoscale.model.catalog import SHIPPED, Catalog, Machine, Offer
+from autoscale.model.supply import CapacityType
 from autoscale.model.units import usd_per_hour
 
 if TYPE_CHECKING:
@@ -22,6 +26,7 @@ if TYPE_CHECKING:
 _DATA = Path(__file__).parent / "data"  # importlib.resources would cost more than reading the files
 REGION = "us-central1"  # the only region with bundled prices
 ZONES = ("us-central1-a", "us-central1-b", "us-central1-c", "us-central1-f")
+TAKEN_S = int(dt.datetime(2026, 7, 1, tzinfo=dt.UTC).timestamp())  # "mid-2026" is all that the source tells
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +71,7 @@ _L4 = {"24": 2, "48": 4, "96": 8}
 _G2 = re.compile(r"g2-standard-(\d+)")
 
 # What may be attached to N1: accelerator -> (count, most vCPUs) each. https://cloud.google.com/compute/docs/gpus#n1-gpus
-_ATTACHED: Mapping[str, tuple[tuple[int, int], ...]] = {
+ATTACHED: Mapping[str, tuple[tuple[int, int], ...]] = {
     "nvidia-tesla-t4": ((1, 48), (2, 48), (4, 96)),
     "nvidia-tesla-p4": ((1, 24), (2, 48), (4, 96)),
     "nvidia-tesla-v100": ((1, 12), (2, 24), (4, 48), (8, 96)),
@@ -83,6 +88,7 @@ class Specification:
     memory_gib: int
     accelerator: str = ""
     accelerators: int = 0
+    architecture: str = "amd64"
 
     @property
     def name(self) -> str:
@@ -153,7 +159,7 @@ def _with_accelerators(machine_type: str) -> Iterator[Specification]:
     assert plain  # noqa: S101 - the name comes from the same table
     yield plain
     if machine_type.startswith("n1-"):
-        for accelerator, counts in _ATTACHED.items():
+        for accelerator, counts in ATTACHED.items():
             for count, most_vcpus in counts:
                 if plain.vcpus <= most_vcpus:
                     yield Specification(machine_type, plain.vcpus, plain.memory_gib, accelerator, count)
@@ -179,6 +185,48 @@ def _price(row: Mapping[str, str], what: str) -> Price:
     if usd_per_hour(on_demand) < usd_per_hour(spot):
         refused = f"on-demand {on_demand} US$ an hour for {what} in {row['zone']} is below spot {spot}"
     return Price(usd_per_hour(on_demand), usd_per_hour(spot), refused)
+
+
+@cache
+def shipped() -> Catalog:
+    """The tables as a catalogue: machines with their accelerators, each at what the parts cost together."""
+    offers = []
+    for spec in specifications().values():
+        for zone in ZONES:
+            if (known := price(spec, zone)) is None:
+                continue
+            for capacity_type, amount in (
+                (CapacityType.ON_DEMAND, known.on_demand),
+                (CapacityType.SPOT, known.spot),
+            ):
+                if amount:
+                    usd = f"{amount // 1_000_000}.{amount % 1_000_000:06}"
+                    offers.append(Offer(spec.name, zone, capacity_type, usd, at_s=TAKEN_S, doubt=known.refused))
+    quotes, refusals = believe(offers)
+    return Catalog(
+        provider="gcp",
+        region=REGION,
+        source=SHIPPED,
+        at_s=TAKEN_S,
+        machines=tuple(map(_machine, specifications().values())),
+        quotes=quotes,
+        refusals=refusals,
+        zone_ids=MappingProxyType({zone: zone for zone in ZONES}),
+    )
+
+
+def _machine(spec: Specification) -> Machine:
+    known = ACCELERATORS.get(spec.accelerator)
+    return Machine(
+        name=spec.name,
+        vcpus=spec.vcpus,
+        memory_mib=spec.memory_gib * 1024,
+        architecture=spec.architecture,
+        manufacturer="NVIDIA" if spec.accelerators else "",
+        accelerator=spec.accelerator,
+        accelerators=spec.accelerators,
+        accelerator_memory_mib=known.memory_mib if known else 0,
+    )
 
 
 def _rows(name: str) -> list[dict[str, str]]:

@@ -11,7 +11,7 @@ from autoscale.errors import BadInput, ProviderError
 from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType, FaultKind, NodeGroup, Offering
 from autoscale.model.workload import Taint
-from providers.aws.catalog import instance_type
+from providers.aws.catalog import shipped_book
 
 from .cloud_aws import TAG, AwsCloud, aws_provider
 from .wire import Rule
@@ -68,7 +68,7 @@ def test_a_group_is_foretold_from_its_type_zone_and_tags(aws: AwsCloud) -> None:
         },
     )
     group = only(aws)
-    machine = instance_type("g4dn.xlarge")
+    machine = shipped_book().instance_type("g4dn.xlarge")
     assert machine
     assert group.offering == Offering("g4dn.xlarge", "us-east-1a", CapacityType.ON_DEMAND, 526_000)
     assert group.allocatable == Resources(
@@ -120,7 +120,7 @@ def test_several_types_and_zones_give_the_least_room_the_dearest_price_and_commo
     """Whatever machine comes, what was promised of it holds."""
     aws.create("gpu", **mixed("g5.xlarge", "g4dn.xlarge"), AvailabilityZones=["us-east-1a", "us-east-1b"])
     group = only(aws)
-    small, large = instance_type("g4dn.xlarge"), instance_type("g5.xlarge")
+    small, large = shipped_book().instance_type("g4dn.xlarge"), shipped_book().instance_type("g5.xlarge")
     assert small
     assert large
     assert group.offering == Offering("g5.xlarge|g4dn.xlarge", "", CapacityType.SPOT, 442_300)

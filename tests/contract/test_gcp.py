@@ -141,7 +141,7 @@ def test_groups_are_found_by_name_prefix_or_label(
         (
             {"machine_type": "a3-highgpu-8g"},
             {},
-            ("the bundled price of a3-highgpu-8g is refused (on-demand 33.60609 US$ an hour for 8 H100 in us-central1-a is "
+            ("the price of a3-highgpu-8g is refused (on-demand 33.60609 US$ an hour for 8 H100 in us-central1-a is "
             "below spot 42.7096): set gcp.prices"),
         ),
         ({}, {"status": {"autoscaler": "x/y"}}, "a Google autoscaler changes its size"),

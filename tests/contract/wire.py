@@ -1,5 +1,6 @@
 """Moto behind a server that can lose, refuse and rewrite what passes: faults at the wire, not in our code."""
 
+import json
 import re
 import threading
 import time
@@ -14,6 +15,7 @@ from werkzeug.test import EnvironBuilder, run_wsgi_app
 
 from tests.serving import HOP, Served, answer, hang_up, received
 
+_TARGET = "X-Amz-Target"  # names the action in Amazon's JSON APIs
 _SERVICE = re.compile(r"Credential=[^/]+/\d+/[^/]+/(?P<service>[^/]+)/aws4_request")
 
 
@@ -51,6 +53,15 @@ def error_text(code: str, message: str) -> str:
     return f"<ErrorResponse><Error><Code>{code}</Code><Message>{message}</Message></Error></ErrorResponse>"
 
 
+def refuse(handler: BaseHTTPRequestHandler, status: int, code: str, message: str) -> None:
+    """Answer with an error, in the form of the API that was asked."""
+    if _TARGET in handler.headers:
+        text = json.dumps({"__type": code, "message": message})
+        answer(handler, status, {"Content-Type": "application/x-amz-json-1.1"}, text.encode())
+        return
+    answer(handler, status, {"Content-Type": "text/xml"}, error_text(code, message).encode())
+
+
 class Moto(Served):
     """All of moto in this process, at an address that nothing ever goes wrong with."""
 
@@ -86,6 +97,10 @@ class Wire(Served):
         self.frozen: dict[bytes, tuple[int, dict[str, str], bytes]] | None = None  # what was read once is read again
         self.actions: list[str] = []
         self.activities: dict[str, str] = {}  # group -> scaling activities, of which moto keeps no books
+        # Action -> from body to content type and body: what moto lacks.
+        self.answers: dict[str, Callable[[str], tuple[str, str]]] = {}
+        # Action -> parameters that are added on the way, so that moto need not list the world.
+        self.narrowed: dict[str, str] = {}
         self._lock = threading.Lock()
 
     def reset(self) -> None:
@@ -94,23 +109,28 @@ class Wire(Served):
         self.rules.clear()
         self.activities.clear()
         self.actions.clear()
+        self.answers.clear()
+        self.narrowed.clear()
         self.frozen = None
 
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Pass one request on, or do to it what the first rule for its action says."""
         body = received(handler)
         parameters = urllib.parse.parse_qs(body.decode())
-        action = parameters.get("Action", [""])[0]
+        action = parameters.get("Action", [""])[0] or handler.headers.get(_TARGET, "").rpartition(".")[2]
         service = _SERVICE.search(handler.headers.get("Authorization", ""))
         rule = self._take(action, service["service"] if service else "?")
         if rule and rule.error:
-            status, code, message = rule.error
-            answer(handler, status, {"Content-Type": "text/xml"}, error_text(code, message).encode())
+            refuse(handler, *rule.error)
+            return
+        if action in self.answers:
+            kind, text = self.answers[action](body.decode())
+            answer(handler, 200, {"Content-Type": kind}, text.encode())
             return
         if self.frozen is not None and body in self.frozen:
             answer(handler, *self.frozen[body])
             return
-        status, headers, data = self.moto.ask(handler, body)
+        status, headers, data = self.moto.ask(handler, body + self.narrowed.get(action, "").encode())
         if rule and rule.lost is not None:
             time.sleep(rule.lost)
             hang_up(handler)

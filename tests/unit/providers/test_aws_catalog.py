@@ -6,15 +6,17 @@ from autoscale.errors import BadInput
 from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType, InstanceType, Offering
 from providers.aws import catalogue_groups
-from providers.aws.catalog import common, gpu_fraction, instance_type, on_demand_price, spot_price
-from providers.aws.specifications import specifications, spot_prices
+from providers.aws.catalog import Book, shipped_book
+from providers.aws.specifications import shipped, specifications, spot_prices
 
 GIB, MIB = 2**30, 2**20
+
+BOOK = shipped_book()
 
 
 def machine(name: str) -> InstanceType:
     """The type, which must be there."""
-    found = instance_type(name)
+    found = BOOK.instance_type(name)
     assert found
     return found
 
@@ -131,10 +133,10 @@ def test_neuron_machines_carry_accelerator_labels_and_no_gpu_ones() -> None:
 
 def test_prices_are_those_of_the_files() -> None:
     """On-demand by type; spot by type and zone ID, none where the file says there is no supply."""
-    assert on_demand_price("p4d.24xlarge") == 21_957_642
-    assert (spot_price("g4dn.xlarge", "use1-az1"), spot_price("g5.xlarge", "use1-az6")) == (215_400, 442_300)
-    assert (spot_price("p5.48xlarge", "use1-az1"), spot_price("p5.4xlarge", "use1-az1")) == (None, None)
-    assert (on_demand_price("z9.mega"), instance_type("z9.mega")) == (None, None)
+    assert BOOK.on_demand_price("p4d.24xlarge") == 21_957_642
+    assert (BOOK.spot_price("g4dn.xlarge", "use1-az1"), BOOK.spot_price("g5.xlarge", "use1-az6")) == (215_400, 442_300)
+    assert (BOOK.spot_price("p5.48xlarge", "use1-az1"), BOOK.spot_price("p5.4xlarge", "use1-az1")) == (None, None)
+    assert (BOOK.on_demand_price("z9.mega"), BOOK.instance_type("z9.mega")) == (None, None)
 
 
 def test_every_offering_is_a_catalogued_group() -> None:
@@ -143,11 +145,12 @@ def test_every_offering_is_a_catalogued_group() -> None:
     ids = [group.id for group in groups]
     assert ids == sorted(set(ids))
     assert all(group.catalogued and group.provider == "aws" and group.target_nodes == 0 for group in groups)
-    assert not [group.id for group in groups if gpu_fraction(group.offering.instance_type)]
+    assert not [group.id for group in groups if BOOK.gpu_fraction(group.offering.instance_type)]
     spot = [group for group in groups if group.offering.capacity_type == CapacityType.SPOT]
     assert len(spot) > 200
     assert all(
-        group.offering.price_microusd_per_hour < (on_demand_price(group.offering.instance_type) or 0) for group in spot
+        group.offering.price_microusd_per_hour < (BOOK.on_demand_price(group.offering.instance_type) or 0)
+        for group in spot
     )
 
 
@@ -195,7 +198,7 @@ def test_an_unknown_region_or_zone_is_bad_input(region: str, zones: list[str] | 
 
 def test_common_promises_only_what_all_types_keep() -> None:
     """Least room; labels and devices that all share."""
-    both = common(("g4dn.xlarge", "trn1.2xlarge"))
+    both = BOOK.common(("g4dn.xlarge", "trn1.2xlarge"))
     assert both.devices == ()
     assert both.allocatable == machine("g4dn.xlarge").allocatable.min(machine("trn1.2xlarge").allocatable)
     assert both.labels == {"kubernetes.io/arch": "amd64", "kubernetes.io/os": "linux"}
@@ -205,11 +208,11 @@ def test_the_catalogue_loads_in_no_time() -> None:
     """Under 50 ms of processor time for all rows, prices and machines; of five times the best, as others use the machine."""
 
     def seconds() -> float:
-        for each in (specifications, spot_prices, instance_type):
+        for each in (specifications, spot_prices, shipped):
             each.cache_clear()
         start = time.thread_time()
-        spot_prices()
-        assert len([instance_type(name) for name in specifications()]) == 171
+        book = Book(shipped())
+        assert len([book.instance_type(name) for name in specifications()]) == 171
         return time.thread_time() - start
 
     assert min(seconds() for _ in range(5)) < 0.05
