@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Protocol
 from autoscale.act import act, remember
 from autoscale.batch import Batch
 from autoscale.decide import decide
-from autoscale.demand.pending import waits
+from autoscale.demand.pending import left_to_others, waits
 from autoscale.model.plan import Announce, Plan, Receipt
 from autoscale.model.settings import DecideSettings, LoopSettings
 from autoscale.model.snapshot import Ledger, Snapshot
@@ -169,7 +169,8 @@ def run(engine: Engine, stop: Stop, *, once: bool = False) -> Ledger:
 def _settled(snapshot: Snapshot, burst: Burst, settings: DecideSettings) -> tuple[Snapshot, DecideSettings]:
     """The snapshot without the pods of a burst that goes on. Meanwhile no node is idle: they may be about to use it."""
     pods = snapshot.cluster.pods
-    held = burst(frozenset(pod.uid for pod in pods if waits(pod) and pod.claim is None))
+    ours = (pod for pod in pods if waits(pod) and pod.claim is None and not left_to_others(pod, settings))
+    held = burst(frozenset(pod.uid for pod in ours))
     if not held:
         return snapshot, settings
     kept = tuple(pod for pod in pods if pod.uid not in held)

@@ -91,6 +91,8 @@ def _settings(document: Document, file: File, policies: tuple[Policy, ...]) -> S
         provision_timeout_s=file.reservation.provision_timeout,
         hold_timeout_s=file.reservation.hold_timeout,
         daemon_timeout_s=file.reservation.daemon_timeout,
+        scheduler_names=frozenset(file.scheduling.scheduler_names),
+        expendable_below=file.scheduling.expendable_below,
         gpu_pods_only=file.pods == "gpu",
     )
     for policy in policies:

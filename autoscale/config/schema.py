@@ -29,6 +29,7 @@ DurationOrNeverS = Annotated[int | None, reads(values.duration_or_never_s)]
 Money = Annotated[int, reads(values.money_microusd_per_hour)]
 Share = Annotated[int, reads(values.share_ppm)]
 Count = Annotated[int, reads(values.count)]
+Priority = Annotated[int, reads(values.priority)]
 Word = Annotated[str, reads(values.word)]
 
 
@@ -59,6 +60,13 @@ class Reservation(Section):
     daemon_timeout: DurationS = 60
 
 
+class Scheduling(Section):
+    """Whose pods are planned for, as far as schedulers and priorities say."""
+
+    scheduler_names: list[Word] = Field(default=["default-scheduler"], min_length=1)
+    expendable_below: Priority = -10
+
+
 class Solver(Section):
     """The search."""
 
@@ -83,6 +91,7 @@ class File(Section):
     batch: Batch = Field(default_factory=Batch)
     objective: Objective = Field(default_factory=Objective)
     reservation: Reservation = Field(default_factory=Reservation)
+    scheduling: Scheduling = Field(default_factory=Scheduling)
     solver: Solver = Field(default_factory=Solver)
     pods: Literal["all", "gpu"] = "all"
     catalog: CatalogFiles = Field(default_factory=CatalogFiles)

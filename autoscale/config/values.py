@@ -19,6 +19,7 @@ A_DURATION = "a duration with its unit such as 500ms, 10s, 5m or 1h30m"
 A_MONEY = "US$ per hour such as 1500 USD/h"
 A_SHARE = "a share such as 60%"
 A_COUNT = "a whole number, 0 or more"
+A_PRIORITY = "a priority of pods: a whole number such as -10"
 A_QUANTITY = "a Kubernetes quantity such as 8, 500m or 2Ti"
 
 
@@ -67,6 +68,13 @@ def count(value: object) -> int:
     """A whole number, 0 or more; YAML's `true` is none."""
     if isinstance(value, bool) or not isinstance(value, int) or value < 0:
         raise ValueError(A_COUNT)
+    return value
+
+
+def priority(value: object) -> int:
+    """A priority of pods, as Kubernetes has it."""
+    if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
+        raise ValueError(A_PRIORITY)
     return value
 
 

@@ -11,10 +11,12 @@ from autoscale.decide.explain import announcements, unmet
 from autoscale.decide.fleet import survey
 from autoscale.decide.identity import fingerprint, name_plan
 from autoscale.decide.lifecycle import stand
+from autoscale.decide.preempting import preemption_notes
 from autoscale.decide.scale_down import idle_nodes, scale_down
 from autoscale.decide.scale_up import packing, scale_up
 from autoscale.decide.settle import settle
 from autoscale.demand.classes import classes
+from autoscale.demand.pending import left_to_others
 from autoscale.model.plan import ClaimPods, Plan, Unclaim
 
 if TYPE_CHECKING:
@@ -61,7 +63,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         ),
         packing=packed,
         unmet=left,
-        notes=best.notes,
+        notes=(*best.notes, *preemption_notes(fleet)),
         bindings=best.solution.bindings if best.solution else (),
         cost_microusd_per_hour=best.cost_microusd_per_hour,
         bound_microusd_per_hour=best.bound_microusd_per_hour,
@@ -83,11 +85,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
 
 def ours_of(standing: Standing, settings: DecideSettings) -> list[Pod]:
     """The pods that nothing was bought for, without those that are left to others."""
-    return [pod for pod in standing.waiting if _asks_for_device(pod) or not settings.gpu_pods_only]
-
-
-def _asks_for_device(pod: Pod) -> bool:
-    return any("/" in name for name in pod.shape.requests)
+    return [pod for pod in standing.waiting if not left_to_others(pod, settings)]
 
 
 def _in_order(actions: Iterable[Action]) -> tuple[Action, ...]:

@@ -6,12 +6,13 @@ from typing import TYPE_CHECKING, NamedTuple
 
 from autoscale.decide.berths import free
 from autoscale.decide.explain import candidates, takes
+from autoscale.decide.preempting import why_preempts
 from autoscale.decide.remedies import remedies
 from autoscale.decide.what_if import home_of
 from autoscale.demand.classes import classes
 from autoscale.demand.fit import admits
 from autoscale.demand.misses import Candidate, Misses
-from autoscale.demand.pending import waits
+from autoscale.demand.pending import left_to_others, waits
 from autoscale.demand.wording import few
 from autoscale.model.explanation import Exclusion, Fate, Place, PodStory
 from autoscale.model.workload import Code, Reason
@@ -46,9 +47,10 @@ def explain_pod(case: Case, pod: Pod, *, alike: int = 1) -> PodStory:
         return _running(fleet, pod, alike)
     if not waits(pod):
         return _story(pod, alike, Fate.IGNORED, (_why_ignored(pod),))
-    if case.settings.gpu_pods_only and not any("/" in name for name in pod.shape.requests):
-        text = "it asks for no device, and the configuration says `pods: gpu`"
+    if text := left_to_others(pod, case.settings):
         return _story(pod, alike, Fate.IGNORED, (Reason(Code.NOT_OURS, text, SOURCE),))
+    if pod.uid in fleet.evictions:
+        return _story(pod, alike, Fate.FITS, (why_preempts(fleet.evictions[pod.uid]),))
     plan = case.plan()
     left = next((unmet for unmet in plan.unmet if pod.ref in unmet.pods), None)
     asked = _Asked(case, fleet, standing, next(p for p in fleet.snapshot.cluster.pods if p.uid == pod.uid), alike)

@@ -2,17 +2,20 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.preempting import after, foresee
 from autoscale.demand.daemons import Daemons
 from autoscale.demand.pending import waits
 from autoscale.demand.volumes import ATTACHED, group_with_limits, with_volumes
+from autoscale.model.frozen import empty
 from autoscale.model.supply import InstanceState
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
+    from autoscale.demand.preemption import Eviction
     from autoscale.model.resources import Resources
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
@@ -26,7 +29,8 @@ class Fleet:
 
     `nodes` are those whose instance is not on its way out. `group_of` and `instance_of` go by node name. `members` are
     the registered nodes of a group, `starting` its instances that are no node yet. `bound` are the pods on a node, those
-    nominated to it included. `rooms` are what a fresh node of a group leaves for pods once its DaemonSets run. `whole` is False when a cloud could not be read, so that groups may be missing.
+    nominated to it, or about to preempt others there, included: `evictions` has the latter by uid, with whom they displace,
+    who are left out. `rooms` are what a fresh node of a group leaves for pods once its DaemonSets run. `whole` is False when a cloud could not be read, so that groups may be missing.
     """
 
     snapshot: Snapshot
@@ -41,6 +45,7 @@ class Fleet:
     bound: Mapping[str, tuple[Pod, ...]]
     rooms: Mapping[str, Resources]
     whole: bool
+    evictions: Mapping[str, Eviction] = field(default_factory=empty)
 
     @property
     def now_s(self) -> int:
@@ -88,6 +93,8 @@ def survey(snapshot: Snapshot, settings: DecideSettings) -> Fleet:
         instance_of[node.name] = instance
         members[group.id].append(node)
     daemons = Daemons(snapshot.cluster.daemon_sets)
+    bound = _bound(snapshot.cluster.pods, {node.name for node in staying})
+    evictions = foresee(snapshot, settings, staying, bound)
     return Fleet(
         snapshot=snapshot,
         settings=settings,
@@ -103,12 +110,13 @@ def survey(snapshot: Snapshot, settings: DecideSettings) -> Fleet:
             )
             for group in groups.values()
         },
-        bound=_bound(snapshot.cluster.pods, {node.name for node in staying}),
+        bound=after(bound, evictions),
         rooms={
             id_: _promise(group, members[id_]) - daemons.overhead(group.labels, group.taints)
             for id_, group in groups.items()
         },
         whole=not any(cloud.faults for cloud in snapshot.clouds),
+        evictions={each.pod.uid: each for each in evictions},
     )
 
 

@@ -61,11 +61,13 @@ def read_claims(fleet: Fleet) -> Claims:
     """Slots from the cluster's own record: claims on waiting pods, reservations on nodes that are staying."""
     seats, released, shared = _seats(fleet)
     names = {node.name for node in fleet.nodes}
+    displaced = {victim.uid for each in fleet.evictions.values() for victim in each.victims}
     claimed: dict[str, list[Pod]] = {}
     free: list[Pod] = []
     void: list[tuple[str, Pod]] = []
     for pod in fleet.snapshot.cluster.pods:
-        if not waits(pod) or nominated(pod, names):
+        settled = pod.uid in fleet.evictions or (nominated(pod, names) and pod.uid not in displaced)
+        if settled or not waits(pod):
             continue
         if pod.claim is None:
             free.append(pod)

@@ -92,4 +92,15 @@ class PodRules:
         return (*found, *(f"host port {port}" for port in sorted({each.port for each in self.ports})))
 
 
+@dataclass(frozen=True, slots=True)
+class DisruptionBudget:
+    """A PodDisruptionBudget: how many of its pods may go now, and the names of those that are known to be going."""
+
+    namespace: str
+    name: str
+    selector: Selector | None = None
+    allowed: int = 0
+    going: frozenset[str] = frozenset()
+
+
 NO_RULES = PodRules()

@@ -16,6 +16,11 @@ class DecideSettings:
     target_memory_s: how long a target we asked for outweighs a lower one that the cloud still shows.
     idle_after_s: a node of ours without work for this long is removed; None never. Policies may lengthen it per group.
     backoff_first_s, backoff_max_s: how long an offering that failed is left alone, doubling.
+    scheduler_names: pods of these schedulers are planned for; others only take room.
+    expendable_below: pods of a lower priority get no node bought (Cluster Autoscaler's -10); whoever ranks higher has their
+    room, by preemption.
+    preemption_timeout_s: a pod that the scheduler has refused for longer is planned for even if it could preempt others (the
+    scheduler tries again after 5 min at the latest).
     gpu_pods_only: leave pods that ask for no device (an extended resource) to others.
     announce_again_s: the same Event about the same pod is not repeated within this.
     """
@@ -30,6 +35,9 @@ class DecideSettings:
     backoff_first_s: int = 180
     backoff_max_s: int = 1800
     announce_again_s: int = 300
+    scheduler_names: frozenset[str] = frozenset({"default-scheduler"})
+    expendable_below: int = -10
+    preemption_timeout_s: int = 360
     gpu_pods_only: bool = False
 
 

@@ -11,6 +11,7 @@ from autoscale.model.storage import NO_STORAGE, Storage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autoscale.model.rules import DisruptionBudget
     from autoscale.model.supply import Fault, Node, NodeGroup, Quota, SkippedGroup
     from autoscale.model.workload import DaemonSet, Pod
 
@@ -24,6 +25,7 @@ class ClusterView:
     daemon_sets: tuple[DaemonSet, ...] = ()
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=empty, hash=False)
     storage: Storage = NO_STORAGE
+    budgets: tuple[DisruptionBudget, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

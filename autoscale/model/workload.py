@@ -59,7 +59,7 @@ class ClaimUse:
 class PodShape:
     """What the scheduler looks at in a pod, shared by all pods of one template.
 
-    `node_affinity` is an OR of terms, None when there is none. `rules` are those between it and other pods. `unmodelled`
+    `node_affinity` is an OR of terms, None when there is none. `preempts` is False with `preemptionPolicy: Never`. `rules` are those between it and other pods. `unmodelled`
     names the rules in the pod's spec that the planner does not know, or can't read; such a pod is reported, never
     silently planned. `claims` are worked into the rest before planning; `blocked` is then why no node would help, and
     `shared_volumes` (resource, volume) are among what it asks for and count once for all pods of a node.
@@ -70,6 +70,7 @@ class PodShape:
     node_affinity: tuple[NodeSelectorTerm, ...] | None = None
     tolerations: tuple[Toleration, ...] = ()
     priority: int = 0
+    preempts: bool = True
     scheduler_name: str = "default-scheduler"
     unmodelled: tuple[str, ...] = ()
     rules: PodRules = field(default=NO_RULES, repr=False)
@@ -95,7 +96,10 @@ class Claim:
 
 @dataclass(frozen=True, slots=True)
 class Pod:
-    """A pod as observed. `node_name` is empty until it is bound; `owner` is `Kind/name` of its controller or empty."""
+    """A pod as observed. `node_name` is empty until it is bound; `owner` is `Kind/name` of its controller or empty.
+
+    `started_at_s` is when the kubelet took it, `refused_at_s` since when the scheduler has found no node for it; 0: never.
+    """
 
     uid: str
     namespace: str
@@ -107,6 +111,8 @@ class Pod:
     node_name: str = ""
     phase: str = "Pending"
     created_at_s: int = 0
+    started_at_s: int = 0
+    refused_at_s: int = 0
     deleting: bool = False
     gated: bool = False
     mirror: bool = False
@@ -175,6 +181,7 @@ class Code(StrEnum):
     BACKOFF = "OfferingInBackOff"
     STARTING = "NodeStarting"
     FITS_EXISTING = "FitsExistingNode"
+    PREEMPTS = "PreemptsOthers"
     COST = "CheapestFleet"
     IDLE = "NodeIdle"
     FAULT = "CloudFault"

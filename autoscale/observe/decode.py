@@ -16,10 +16,12 @@ import msgspec
 from autoscale.model.frozen import empty
 from autoscale.model.names import CLAIMED_AT, GROUP, PHASES, RESERVATION, RESERVED_AT, SLOT
 from autoscale.model.resources import Resources
+from autoscale.model.rules import DisruptionBudget
 from autoscale.model.supply import Node, NodeReservation
 from autoscale.model.units import quantity
 from autoscale.model.workload import Claim, DaemonSet, Pod, Taint, Toleration
 from autoscale.observe import wire
+from autoscale.observe.pod_rules import selector_of
 from autoscale.observe.requests import A_QUANTITY, BadQuantity, told
 from autoscale.observe.shapes import NOTHING, read, shape_of
 
@@ -31,6 +33,8 @@ _POD = msgspec.json.Decoder(wire.PodObject)
 _NODE = msgspec.json.Decoder(wire.NodeObject)
 _DAEMON_SET = msgspec.json.Decoder(wire.DaemonSetObject)
 _NAMESPACE = msgspec.json.Decoder(wire.NamespaceObject)
+_BUDGET = msgspec.json.Decoder(wire.BudgetObject)
+_CONDITIONS = msgspec.json.Decoder(list[wire.PodCondition])
 _TEXTS = msgspec.json.Decoder(wire.Texts)
 _MIRROR = "kubernetes.io/config.mirror"
 _LAST_APPLIED = "kubectl.kubernetes.io/last-applied-configuration"  # as large as the object, and of no use to us
@@ -85,6 +89,8 @@ def pod_from_struct(obj: wire.PodObject, *, strict: bool = False) -> Pod:
         node_name=spec.node_name or "",
         phase=(status.phase if status else None) or "Pending",
         created_at_s=_seconds(meta.creation_timestamp),
+        started_at_s=_seconds(status.start_time if status else None),
+        refused_at_s=0 if status is None or spec.node_name else _refused_at_s(bytes(status.conditions)),
         deleting=meta.deletion_timestamp is not None,
         gated=bytes(spec.scheduling_gates) not in NOTHING,
         mirror=_MIRROR in annotations,
@@ -124,6 +130,29 @@ def daemon_set_from_struct(obj: wire.DaemonSetObject, *, strict: bool = False) -
     made = obj.spec.template.metadata
     labels = _texts(bytes(made.labels)) if made else empty()
     return DaemonSet(obj.metadata.namespace or "default", obj.metadata.name, shape, labels)
+
+
+def budget(raw: bytes | msgspec.Raw) -> DisruptionBudget:
+    """A PodDisruptionBudget."""
+    obj = _BUDGET.decode(raw)
+    meta, status = obj.metadata, obj.status or wire.BudgetStatus()
+    return DisruptionBudget(
+        meta.namespace or "default",
+        meta.name,
+        selector_of(obj.spec.selector if obj.spec else None),
+        status.disruptions_allowed or 0,
+        frozenset(status.disrupted_pods or ()),
+    )
+
+
+def _refused_at_s(raw: bytes) -> int:
+    """Since when the scheduler has said that no node takes the pod."""
+    if b'"Unschedulable"' not in raw:
+        return 0
+    for each in read(_CONDITIONS, raw, "status.conditions"):
+        if each.type == "PodScheduled" and each.status == "False" and each.reason == "Unschedulable":
+            return _seconds(each.last_transition_time)
+    return 0
 
 
 @lru_cache(maxsize=16384)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
+from autoscale.demand.pending import may_preempt
 from autoscale.model.snapshot import ClusterView
 from autoscale.observe import decode, storage
 from autoscale.observe.kube_admission import read_admission
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
     from types import TracebackType
 
     from autoscale.model.admission import Admission
+    from autoscale.model.rules import DisruptionBudget
     from autoscale.model.storage import AttachLimits, StorageClass, Volume, VolumeClaim
     from autoscale.model.supply import Node
     from autoscale.model.workload import DaemonSet, Pod
@@ -55,6 +57,10 @@ class KubeCluster(Verbs):
             Watcher(http, "/apis/storage.k8s.io/v1/storageclasses", self._classes, settings=settings),
             Watcher(http, "/apis/storage.k8s.io/v1/csinodes", self._limits, settings=settings),
         )
+        self._budgets: Store[DisruptionBudget] = Store(self._changes, decode.budget, matters=lambda _, __: False)
+        self._budget_watchers: tuple[Watcher, ...] = (
+            Watcher(http, "/apis/policy/v1/poddisruptionbudgets", self._budgets, settings=settings),
+        )
         self._watch = watch
         self._started = 0
         self._view: tuple[int, ClusterView] | None = None
@@ -74,6 +80,10 @@ class KubeCluster(Verbs):
             self._watchers += self._storage_watchers  # only where a pod with a volume waits
             self._storage_watchers = ()
             self._follow()
+        if self._budget_watchers and may_preempt(self._pods.all()):
+            self._watchers += self._budget_watchers  # only where a pod may preempt others
+            self._budget_watchers = ()
+            self._follow()
         revision = self._changes.revision  # before reading: a change in between is then seen next time, too
         if self._view is None or self._view[0] != revision:
             self._view = (
@@ -84,6 +94,7 @@ class KubeCluster(Verbs):
                     self._daemon_sets.all(),
                     {each.name: each.labels for each in self._namespaces.all()},
                     storage.storage(self._claims.all(), self._volumes.all(), self._classes.all(), self._limits.all()),
+                    self._budgets.all(),
                 ),
             )
         return self._view[1]

@@ -14,6 +14,8 @@ from autoscale.model.snapshot import ClusterView
 from autoscale.observe import decode, storage, wire
 from autoscale.observe.admission import Collector
 from autoscale.observe.documents import documents, name_of
+from autoscale.observe.foreign import NO_PODS, own
+from autoscale.observe.priorities import Priorities
 from autoscale.observe.requests import BadQuantity
 from autoscale.observe.shapes import unknown_word
 from autoscale.observe.strict import bad_value, nearest
@@ -21,29 +23,11 @@ from autoscale.observe.strict import bad_value, nearest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping, Sequence
 
+    from autoscale.model.rules import DisruptionBudget
     from autoscale.model.supply import Node
     from autoscale.model.workload import DaemonSet, Pod, PodShape
 
 _MOST_PODS = 1_000_000  # of one object; more is a slip
-
-# Kinds that run no pods of their own, or not now. People feed whole applications.
-_NO_PODS = """
-APIService Binding CSIDriver CertificateSigningRequest ClusterRole ClusterRoleBinding ConfigMap
-ControllerRevision CronJob CustomResourceDefinition DeviceClass EndpointSlice Endpoints Event FlowSchema HorizontalPodAutoscaler
-Ingress IngressClass Lease LimitRange MutatingWebhookConfiguration NetworkPolicy
-PodDisruptionBudget PodTemplate PriorityClass PriorityLevelConfiguration ResourceClaim ResourceClaimTemplate ResourceQuota
-ResourceSlice Role RoleBinding RuntimeClass Secret Service ServiceAccount ValidatingAdmissionPolicy
-ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment
-"""
-_IGNORED = frozenset(_NO_PODS.split())
-_OWN_GROUPS = frozenset(
-    f"{name}.k8s.io"
-    for name in (
-        *("admissionregistration", "apiextensions", "apiregistration", "certificates", "coordination", "discovery"),
-        *("events", "flowcontrol.apiserver", "networking", "node", "rbac.authorization", "resource", "scheduling"),
-        "storage",
-    )
-)
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,9 +81,9 @@ def load_manifests(paths: Sequence[str]) -> Manifests:
     Replicas and parallelism become pods. Finished pods are left out; kinds that run no pods are noted.
     """
     reader = _Reader()
-    for document in documents(paths):
-        for found in _objects(document.where, document.raw):
-            reader.read(found)
+    objects = [found for document in documents(paths) for found in _objects(document.where, document.raw)]
+    for found in sorted(objects, key=lambda found: found.kind != "PriorityClass"):  # what pods are read by
+        reader.read(found)
     if not reader.read_any:
         raise BadInput(
             "there is no manifest", where=" ".join(map(name_of, paths)), expected="a Pod or something that makes pods"
@@ -108,12 +92,15 @@ def load_manifests(paths: Sequence[str]) -> Manifests:
     pods, assumed = storage.assume_made(pods, reader.storage.view())
     if assumed:
         reader.notes.append(f"{assumed} pods claim volumes that are in no file: taken to be made wherever they run")
-    view = ClusterView(tuple(reader.nodes), pods, tuple(reader.daemon_sets), reader.namespaces, reader.storage.view())
+    view = ClusterView(
+        tuple(reader.nodes), pods, tuple(reader.daemon_sets), reader.namespaces, reader.storage.view(),
+        tuple(reader.budgets),
+    )  # fmt: skip
     notes = [
-        f"{count} {kind} ignored: {'makes no pods now' if kind in _IGNORED else 'not a kind that this reads'}"
+        f"{count} {kind} ignored: {'makes no pods now' if kind in NO_PODS else 'not a kind that this reads'}"
         for kind, count in sorted(reader.ignored.items())
     ]
-    return Manifests(view, (*notes, *reader.notes), reader.admission.view())
+    return Manifests(view, (*notes, *reader.notes, *reader.priorities.notes()), reader.admission.view())
 
 
 def _objects(where: str, raw: bytes | Raw, kind: str = "") -> Iterator[_Object]:
@@ -131,22 +118,16 @@ def _objects(where: str, raw: bytes | Raw, kind: str = "") -> Iterator[_Object]:
         return
     name = envelope.metadata.name or envelope.metadata.generate_name if envelope.metadata else ""
     here = f"{where}, {kind} {name}".rstrip()
-    if not _own(envelope.api_version or "v1"):
+    if not own(envelope.api_version or "v1"):
         yield _Object(
             here, f"{kind} ({envelope.api_version})", raw
         )  # Volcano has a Job too, and it is not ours to read
         return
-    if kind not in _READERS and kind not in _IGNORED:
-        raise BadInput("unknown kind", where=here, expected=nearest(kind, {*_READERS, *_IGNORED}), found=kind)
+    if kind not in _READERS and kind not in NO_PODS:
+        raise BadInput("unknown kind", where=here, expected=nearest(kind, {*_READERS, *NO_PODS}), found=kind)
     if kind in _READERS and not name:
         raise BadInput("the key metadata.name is missing", where=here)
     yield _Object(here, kind, raw)
-
-
-def _own(api_version: str) -> bool:
-    """Whether it is Kubernetes' own, where an unknown kind is a slip of the pen; other groups are others' affair."""
-    group = api_version.rpartition("/")[0]
-    return "." not in group or group in _OWN_GROUPS
 
 
 class _Reader:
@@ -158,6 +139,8 @@ class _Reader:
         self.daemon_sets: list[DaemonSet] = []
         self.namespaces: dict[str, Mapping[str, str]] = {}
         self.storage = storage.Collected()
+        self.budgets: list[DisruptionBudget] = []
+        self.priorities = Priorities()
         self.ignored: dict[str, int] = {}
         self.notes: list[str] = []
         self.read_any = False
@@ -184,6 +167,7 @@ class _Reader:
         """A pod, as it is."""
         obj = _POD.decode(found.raw)
         _check_containers(found, obj.spec)
+        self.priorities.fill_in(obj.spec)
         pod = decode.pod_from_struct(obj, strict=True)
         _check_rules(found, pod.shape)
         if not pod.name:
@@ -196,6 +180,7 @@ class _Reader:
         obj = _WORKLOAD.decode(found.raw)
         meta, spec = obj.metadata, obj.spec
         _check_containers(found, spec.template.spec)
+        self.priorities.fill_in(spec.template.spec)
         made = spec.template.metadata or wire.Meta()
         made.namespace = meta.namespace or "default"
         self._once(found, made.namespace, meta.name)
@@ -222,6 +207,7 @@ class _Reader:
         """A DaemonSet."""
         obj = _DAEMON_SET.decode(found.raw)
         _check_containers(found, obj.spec.template.spec)
+        self.priorities.fill_in(obj.spec.template.spec)
         daemon_set = decode.daemon_set_from_struct(obj, strict=True)
         _check_rules(found, daemon_set.shape)
         self._once(found, daemon_set.namespace, daemon_set.name)
@@ -238,6 +224,16 @@ class _Reader:
         """A claim, a volume, a storage class, or a node's limits."""
         obj = self.storage.read(found.kind, found.raw)
         self._once(found, getattr(obj, "namespace", ""), getattr(obj, "name", "") or getattr(obj, "node", ""))
+
+    def budget(self, found: _Object) -> None:
+        """A PodDisruptionBudget."""
+        made = decode.budget(found.raw)
+        self._once(found, made.namespace, made.name)
+        self.budgets.append(made)
+
+    def priority_class(self, found: _Object) -> None:
+        """A PriorityClass."""
+        self._once(found, "", self.priorities.read(found.raw))
 
     def namespace(self, found: _Object) -> None:
         """A namespace: its labels count, and its name as one of them."""
@@ -262,6 +258,8 @@ _READERS: dict[str, Callable[[_Reader, _Object], None]] = {
     "DaemonSet": _Reader.daemon_set,
     "Node": _Reader.node,
     "Namespace": _Reader.namespace,
+    "PodDisruptionBudget": _Reader.budget,
+    "PriorityClass": _Reader.priority_class,
     **dict.fromkeys(storage.KINDS, _Reader.stored),
 }
 

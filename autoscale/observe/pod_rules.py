@@ -38,9 +38,9 @@ def terms_of(rule: wire.RequiredPods | None) -> tuple[PodTerm, ...]:
     return tuple(
         PodTerm(
             term.topology_key,
-            _selector(term.label_selector),
+            selector_of(term.label_selector),
             tuple(sorted(set(term.namespaces or ()))),
-            _selector(term.namespace_selector),
+            selector_of(term.namespace_selector),
             tuple(sorted(set(term.match_label_keys or ()))),
             tuple(sorted(set(term.mismatch_label_keys or ()))),
         )
@@ -54,7 +54,7 @@ def spreads_of(written: list[wire.Spread]) -> tuple[Spread, ...]:
         Spread(
             topology_key=each.topology_key,
             max_skew=each.max_skew,
-            selector=_selector(each.label_selector),
+            selector=selector_of(each.label_selector),
             min_domains=1 if each.min_domains is None else each.min_domains,
             honor_affinity=each.node_affinity_policy != "Ignore",
             honor_taints=each.node_taints_policy == "Honor",
@@ -89,7 +89,7 @@ def _bad_selectors(what: str, *selectors: Selector | None) -> Iterator[str]:
                 yield f"{what}: {each.operator} of {each.key} with {'' if each.values else 'no '}values in a selector"
 
 
-def _selector(written: wire.LabelSelector | None) -> Selector | None:
+def selector_of(written: wire.LabelSelector | None) -> Selector | None:
     """In one order, so that equal selectors are equal."""
     if written is None:
         return None

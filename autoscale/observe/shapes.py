@@ -34,7 +34,8 @@ _DEFAULT_SCHEDULER = "default-scheduler"
 
 # Everything in a spec that decides the shape, as hashable parts:
 # containers (name, resources), init containers (name, resources, sidecar), pod-level resources, overhead, node selector,
-# affinity, tolerations, spread constraints, resource claims, host ports, claims on volumes, scheduler, priority.
+# affinity, tolerations, spread constraints, resource claims, host ports, claims on volumes, scheduler, priority,
+# whether it preempts.
 _Parts = tuple[
     tuple[tuple[str, bytes], ...],
     tuple[tuple[str, bytes, bool], ...],
@@ -43,6 +44,7 @@ _Parts = tuple[
     tuple[ClaimUse, ...],
     str,
     int,
+    bool,
 ]  # fmt: skip
 
 _shapes: dict[PodShape, PodShape] = {}
@@ -70,6 +72,7 @@ def shape_of(spec: wire.PodSpec, *, strict: bool = False) -> tuple[PodShape, tup
         tuple([use for volume in spec.volumes or () for use in _claims(volume)]),
         spec.scheduler_name or _DEFAULT_SCHEDULER,
         spec.priority or 0,
+        spec.preemption_policy != "Never",
     )
     found = _shape(parts)
     if strict and found[0].unmodelled:
@@ -98,7 +101,7 @@ def _unknown(what: str, known: tuple[str, ...], found: str) -> BadInput:
 
 @lru_cache(maxsize=16384)
 def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
-    _, _, _, _, selector, affinity, tolerations, spreads, claims, ports, volumes, scheduler, priority = parts
+    selector, affinity, tolerations, spreads, claims, ports, volumes, scheduler, priority, preempts = parts[4:]
     terms, together, apart = _affinity(affinity)
     tolerated, slots = _tolerations(tolerations)
     rules = PodRules(together, apart, _spreads(spreads), tuple(HostPort(*each) for each in ports))
@@ -116,6 +119,7 @@ def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
         node_affinity=terms,
         tolerations=tolerated,
         priority=priority,
+        preempts=preempts,
         scheduler_name=scheduler,
         unmodelled=tuple(unmodelled),
         rules=rules or NO_RULES,

@@ -114,6 +114,8 @@ class PodSpec(Struct, rename="camel"):
     node_name: str | None = None
     scheduler_name: str | None = None
     priority: int | None = None
+    priority_class_name: str | None = None
+    preemption_policy: str | None = None
     host_network: bool | None = None
 
 
@@ -122,6 +124,17 @@ class PodStatus(Struct, rename="camel"):
 
     phase: str | None = None
     nominated_node_name: str | None = None
+    start_time: datetime | None = None
+    conditions: Raw = Raw()
+
+
+class PodCondition(Struct, rename="camel"):
+    """A pod's condition."""
+
+    type: str = ""
+    status: str = ""
+    reason: str | None = None
+    last_transition_time: datetime | None = None
 
 
 class PodObject(Struct):
@@ -130,6 +143,36 @@ class PodObject(Struct):
     metadata: Meta
     spec: PodSpec
     status: PodStatus | None = None
+
+
+class BudgetSpec(Struct):
+    """Whom a PodDisruptionBudget is about."""
+
+    selector: LabelSelector | None = None
+
+
+class BudgetStatus(Struct, rename="camel"):
+    """What a PodDisruptionBudget leaves."""
+
+    disruptions_allowed: int | None = None
+    disrupted_pods: dict[str, Any] | None = None
+
+
+class BudgetObject(Struct):
+    """A PodDisruptionBudget."""
+
+    metadata: Meta
+    spec: BudgetSpec | None = None
+    status: BudgetStatus | None = None
+
+
+class PriorityClassObject(Struct, rename="camel"):
+    """A PriorityClass."""
+
+    metadata: Meta
+    value: int = 0
+    global_default: bool | None = None
+    preemption_policy: str | None = None
 
 
 class Expression(Struct):

@@ -10,13 +10,14 @@ from autoscale.sim.refusals import Refused
 if TYPE_CHECKING:
     from autoscale.sim.objects import Json, ObjectStore
 
-NAMESPACED = frozenset({"pods", "events", "daemonsets"})
+NAMESPACED = frozenset({"pods", "events", "daemonsets", "poddisruptionbudgets"})
 KINDS = {
     "pods": ("v1", "Pod"),
     "nodes": ("v1", "Node"),
     "events": ("v1", "Event"),
     "namespaces": ("v1", "Namespace"),
     "daemonsets": ("apps/v1", "DaemonSet"),
+    "poddisruptionbudgets": ("policy/v1", "PodDisruptionBudget"),
 }
 _PATIENCE_S = 300  # what the DefaultTolerationSeconds admission plugin gives every pod
 _FIXED = ("name", "namespace", "uid", "creationTimestamp")

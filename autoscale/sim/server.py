@@ -25,7 +25,11 @@ if TYPE_CHECKING:
     from autoscale.sim.objects import Json, ObjectStore
 
 _log = logging.getLogger(__name__)
-_ROOTS = {"/api/v1/": ("pods", "nodes", "events", "namespaces"), "/apis/apps/v1/": ("daemonsets",)}
+_ROOTS = {
+    "/api/v1/": ("pods", "nodes", "events", "namespaces"),
+    "/apis/apps/v1/": ("daemonsets",),
+    "/apis/policy/v1/": ("poddisruptionbudgets",),
+}
 _VERSION = {"major": "1", "minor": "36", "gitVersion": "v1.36.0-embedded", "platform": "python"}
 _LISTS_KEPT = 64
 

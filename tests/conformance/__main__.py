@@ -9,12 +9,13 @@ from pathlib import Path
 
 from tests.cluster.controlplane import ControlPlane, build
 
-from . import among
+from . import among, rivals
 from .among import SceneJudge
 from .compare import difference
 from .judge import Judge
-from .run import Tally, run, run_scenes
-from .scenario import write, write_scene
+from .run import Tally, run, run_rivals, run_scenes
+from .rivals import RivalJudge
+from .scenario import FOUND, write, write_scene
 from .shrink import kind_of, shrink
 from .shrink_scene import shrink_scene
 from .whole import play
@@ -27,17 +28,24 @@ def main() -> int:
         "-n",
         type=int,
         default=5000,
-        help="how many verdicts, half of them on a pod and a node, half on pods among others",
+        help="how many verdicts: a tenth on pods that may preempt others, half of the rest on a pod and a node, half on pods among others",
     )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--plans", type=int, default=0, help="how many whole plans to carry out after that")
     arguments.add_argument("--no-shrink", action="store_true", help="count only")
     given = arguments.parse_args()
     binaries = build.binaries()
+    ranked = given.n // 10
+    among_others = (given.n - ranked) // 2
     with Judge(binaries) as judge, SceneJudge(binaries) as scene_judge:
-        tally = run(judge, seed=given.seed, count=given.n - given.n // 2, say=_say)
-        run_scenes(scene_judge, tally, seed=given.seed, count=given.n // 2, say=_say)
+        tally = run(judge, seed=given.seed, count=given.n - ranked - among_others, say=_say)
+        run_scenes(scene_judge, tally, seed=given.seed, count=among_others, say=_say)
+        with RivalJudge(binaries) as rival_judge:
+            run_rivals(rival_judge, tally, seed=given.seed, count=ranked, say=_say)
+            version = rival_judge.version
         _tell(tally)
+        for kind in {rivals.difference(each): each for each in tally.differing_rivals}.values():
+            _say(f"kept {rivals.write(kind, version=version, folder=FOUND)}")
         if not given.no_shrink:
             _keep(judge, tally)
             _keep_scenes(scene_judge, tally)

@@ -24,7 +24,7 @@ from .scenes import NAMESPACES, Scene
 from .words import DELETING
 
 _NODES, _ALL_PODS = "/api/v1/nodes", "/api/v1/pods"
-_ASKS = "example.test/asks"
+ASKS_LABEL = "example.test/asks"
 _JUDGED_BY_ONE = 1500  # pods; a control plane that has grown slow is left for a fresh one
 
 # What the scheduler says when one of its filters keeps a pod off a node, in the order in which it asks them.
@@ -164,13 +164,13 @@ class SceneJudge:
         out: list[Answer] = []
         with ThreadPoolExecutor(self._workers) as pool:
             list(pool.map(_Stage.set_up, stages))
-            _canary(api, batch)
+            canary(api, batch)
             for number in range(max(len(scene.asks) for scene in scenes)):
                 asking = [stage for stage in stages if number < len(stage.scene.asks)]
                 list(pool.map(partial(_Stage.ask, number=number, batch=f"{batch}-{number}"), asking))
                 waiting = {stage.asked for stage in asking if stage.asked}
                 said: dict[str, Json] = {}
-                done = partial(_collect, api, f"{batch}-{number}", waiting, said)
+                done = partial(collect, api, f"{batch}-{number}", waiting, said)
                 wait_until("every pod has an answer", done, within_s=240, every_s=0.2)
                 out += pool.map(partial(_Stage.answer, number=number, said=said), asking)
         return out
@@ -210,7 +210,7 @@ class _Stage:
     def ask(self, number: int, batch: str) -> None:
         """Create the pod that asks now."""
         body = self._made(self.scene.asks[number].pod)
-        body["metadata"]["labels"][_ASKS] = batch
+        body["metadata"]["labels"][ASKS_LABEL] = batch
         self._refused, self.asked, self._pod = "", "", None
         try:
             self._pod = self._api.create(_path(body), body)
@@ -258,10 +258,10 @@ def _path(pod: Json) -> str:
     return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods"
 
 
-def _collect(api: Api, batch: str, waiting: set[str], said: dict[str, Json]) -> bool:
+def collect(api: Api, batch: str, waiting: set[str], said: dict[str, Json]) -> bool:
     """Note the pods that have an answer by now; say whether all have."""
     if waiting:
-        for pod in api.items(_ALL_PODS, labelSelector=f"{_ASKS}={batch}"):
+        for pod in api.items(_ALL_PODS, labelSelector=f"{ASKS_LABEL}={batch}"):
             uid = pod["metadata"]["uid"]
             if uid in waiting and (pod["spec"].get("nodeName") or _condition(pod).get("status") == "False"):
                 said[uid] = pod
@@ -274,7 +274,7 @@ def _condition(pod: Json) -> Json:
     return next((each for each in conditions if each["type"] == "PodScheduled"), {})
 
 
-def _canary(api: Api, batch: str) -> None:
+def canary(api: Api, batch: str) -> None:
     """A node and a pod for it, made after all others: when it is bound, the scheduler has seen all others."""
     name, only = f"{batch}-canary", f"{batch}.example.test/canary"
     api.create(_NODES, {"metadata": {"name": name}, "status": {"allocatable": {"pods": "1", only: "1"}}})

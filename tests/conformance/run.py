@@ -5,7 +5,7 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from . import among
+from . import among, rivals
 from .compare import difference, rules
 from .generate import cases
 from .judge import Judge, Verdict
@@ -26,6 +26,7 @@ class Tally:
     by_kind: Counter[str] = field(default_factory=Counter)
     differing: list[Verdict] = field(default_factory=list)
     differing_scenes: list[among.Answer] = field(default_factory=list)
+    differing_rivals: list[rivals.Ruling] = field(default_factory=list)
 
     def add(self, verdict: Verdict) -> None:
         """Count a verdict on a pod and a node."""
@@ -48,10 +49,19 @@ class Tally:
         pod = answer.scene.asks[answer.ask].pod
         self._count(differs, {"among pods", *among.rules(pod)}, binds=bool(answer.node))
 
+    def add_ruling(self, ruling: rivals.Ruling) -> None:
+        """Count a verdict on a pod that may preempt others."""
+        differs = rivals.difference(ruling)
+        if differs:
+            self.differing_rivals.append(ruling)
+        about = {"among rivals", "preempts" if ruling.nominated else "does not preempt"}
+        about |= {f"preemption: {word}" for word in rivals.rules(ruling)}
+        self._count(differs, about, binds=bool(ruling.bound))
+
     @property
     def disagreements(self) -> int:
         """How many verdicts are not ours."""
-        return len(self.differing) + len(self.differing_scenes)
+        return len(self.differing) + len(self.differing_scenes) + len(self.differing_rivals)
 
     @property
     def last_line(self) -> str:
@@ -102,5 +112,21 @@ def run_scenes(
         for answer in judge.answers([scene for _, scene in zip(range(min(SCENES, need)), source, strict=False)]):
             if tally.verdicts < until:
                 tally.add_answer(answer)
+        tally.seconds = before + time.monotonic() - began
+        say(f"{tally.last_line}, {tally.seconds:.0f} s")
+
+
+def run_rivals(
+    judge: rivals.RivalJudge, tally: Tally, *, seed: int, count: int, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Judge pods that may preempt others until there are `count` verdicts more."""
+    began, before = time.monotonic(), tally.seconds
+    until, number = tally.verdicts + count, 0
+    while tally.verdicts < until:
+        size = min(rivals.SCENES, -(-(until - tally.verdicts) // rivals.ASKS))
+        for ruling in judge.rulings([rivals.rivals(seed, number + i) for i in range(size)]):
+            if tally.verdicts < until:
+                tally.add_ruling(ruling)
+        number += size
         tally.seconds = before + time.monotonic() - began
         say(f"{tally.last_line}, {tally.seconds:.0f} s")

@@ -6,17 +6,19 @@ import pytest
 
 from tests.cluster.controlplane import ControlPlane, build
 
-from . import among
+from . import among, rivals
 from .among import SceneJudge
 from .compare import difference
 from .generate import cases
 from .judge import Judge
-from .run import Tally, run, run_scenes
+from .rivals import RivalJudge
+from .run import Tally, run, run_rivals, run_scenes
 from .scenario import read, read_scene, write, write_scene
 from .scenes import scenes
 from .whole import play
 
 VERDICTS = 150
+RIVALS = 90
 WHOLE = (0, 1, 5)
 
 
@@ -50,6 +52,21 @@ def test_the_engine_judges_pods_among_others_as_the_real_scheduler(tmp_path: Pat
     assert VERDICTS / 5 < tally.binds < VERDICTS * 4 / 5
     assert [bool(each.node) for each in kept if each] == [bool(answer.node) for answer in answers]
     assert not any(among.difference(each) for each in kept if each)
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("cluster")
+def test_the_engine_knows_who_preempts_whom(tmp_path: Path) -> None:
+    """On which node the scheduler makes room, and who has to go there; and a kept ruling reads back as it was."""
+    tally = Tally()
+    with RivalJudge(build.binaries()) as judge:
+        run_rivals(judge, tally, seed=1, count=RIVALS)
+        ruling = next(judge.rulings([rivals.rivals(3, 0)]))
+        path = rivals.write(ruling, version=judge.version, folder=tmp_path)
+    assert not tally.by_kind
+    assert tally.verdicts == RIVALS
+    assert tally.by_rule["preempts"][1] > RIVALS / 5
+    assert rivals.read(path) == ruling
 
 
 @pytest.mark.cluster

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from . import among
+from . import among, rivals
 from .compare import difference
 from .scenario import FOUND, read, read_scene
 
@@ -14,5 +14,8 @@ FILES = sorted(FOUND.glob("*.yaml"))
 @pytest.mark.parametrize("file", FILES, ids=lambda file: file.stem)
 def test_the_engine_says_what_the_scheduler_said(file: Path) -> None:
     """The recorded verdict, the lacking resources and the reading of the manifest are all ours too."""
-    scene = read_scene(file)
+    scene, ruling = read_scene(file), rivals.read(file)
+    if ruling is not None:
+        assert rivals.difference(ruling) == ""
+        return
     assert (difference(read(file)) if scene is None else among.difference(scene)) == ""

@@ -1,6 +1,7 @@
 """Cases depend on the seed alone."""
 
 from .generate import cases
+from .rivals import rivals
 from .scenes import scenes
 
 
@@ -8,5 +9,6 @@ def test_a_seed_makes_the_same_cases() -> None:
     """The same seed gives the same cases, another seed gives others."""
     assert list(cases(1, 40)) == list(cases(1, 40))
     assert list(cases(1, 40)) != list(cases(2, 40))
+    assert rivals(1, 3) == rivals(1, 3) != rivals(2, 3)
     assert list(scenes(1, 10)) == list(scenes(1, 10))
     assert list(scenes(1, 10)) != list(scenes(2, 10))

@@ -351,3 +351,23 @@ def test_a_daemon_set() -> None:
     network = Toleration("node.kubernetes.io/network-unavailable", "Exists", "", "NoSchedule")
     shape = PodShape(Resources({"cpu": 1000, "pods": 1}), tolerations=(network,))
     assert decode.daemon_set(raw) == DaemonSet("kube-system", "agent", shape)
+
+
+def test_what_preemption_looks_at() -> None:
+    """The policy, when the kubelet took the pod, and since when the scheduler has refused it."""
+    refused = {
+        "conditions": [
+            {"type": "Ready", "status": "False"},
+            {
+                "type": "PodScheduled", "status": "False", "reason": "Unschedulable",
+                "lastTransitionTime": "2026-11-23T05:29:55Z",
+            },
+        ]
+    }  # fmt: skip
+    spec = {"containers": [{"name": "m"}], "preemptionPolicy": "Never"}
+    waits = decode.pod(pod_json(spec, refused))
+    assert (waits.shape.preempts, waits.refused_at_s, waits.started_at_s) == (False, 1795411795, 0)
+    runs = decode.pod(pod_json({**spec, "nodeName": "n"}, {**refused, "startTime": "2026-11-23T05:29:55Z"}))
+    assert (runs.refused_at_s, runs.started_at_s) == (0, 1795411795)
+    gated = {"conditions": [{**refused["conditions"][1], "reason": "SchedulingGated"}]}
+    assert decode.pod(pod_json(spec, gated)).refused_at_s == 0

@@ -11,6 +11,7 @@ import yaml
 
 from autoscale.errors import BadInput
 from autoscale.model.resources import Resources
+from autoscale.model.rules import DisruptionBudget, Requirement
 from autoscale.model.snapshot import ClusterView
 from autoscale.model.supply import Node
 from autoscale.model.workload import DaemonSet, Pod, PodShape
@@ -293,3 +294,32 @@ def test_an_object_given_twice_is_refused(tmp_path: Path) -> None:
         load_manifests([str(file), str(tmp_path)])
     where = f"{file} document 1 (line 1), Pod a"
     assert str(caught.value) == f"{where}: the same object is there twice, found the first in {where}"
+
+
+def test_priority_classes_are_what_admission_makes_of_them(tmp_path: Path) -> None:
+    """The class that a pod names, the default, the built-in ones; one that is in no file is said."""
+    pods = "".join(
+        f"---\n{{apiVersion: v1, kind: Pod, metadata: {{name: p{i}}}, spec: {{{more}containers: [{{name: c}}]}}}}\n"
+        for i, more in enumerate(
+            ("priorityClassName: high, ", "", "priorityClassName: system-node-critical, ", "priorityClassName: gone, ",
+             "priorityClassName: high, priority: 7, ")
+        )
+    )  # fmt: skip
+    classes = (
+        "---\n{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: high}, value: 100, preemptionPolicy: Never}\n"
+        "---\n{apiVersion: scheduling.k8s.io/v1, kind: PriorityClass, metadata: {name: usual}, value: 5, globalDefault: true}\n"
+    )
+    budget = (
+        "---\n{apiVersion: policy/v1, kind: PodDisruptionBudget, metadata: {name: guard}, spec: {selector: {matchLabels: "
+        "{app: db}}}, status: {disruptionsAllowed: 1, disruptedPods: {p0: 2026-01-01T00:00:00Z}}}\n"
+    )
+    file = tmp_path / "all.yaml"
+    file.write_text(pods + classes + budget)
+    found = load_manifests([str(file)])
+    assert [(p.shape.priority, p.shape.preempts) for p in found.view.pods] == [
+        (100, False), (5, True), (2_000_001_000, True), (0, True), (7, True)
+    ]  # fmt: skip
+    assert found.notes == ("PriorityClass gone is in no file: its pods are taken to have priority 0",)
+    assert found.view.budgets == (
+        DisruptionBudget("default", "guard", (Requirement("app", "In", ("db",)),), 1, frozenset({"p0"})),
+    )
