@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from typing import TYPE_CHECKING
 
-from autoscale.demand.pending import waits
+from autoscale.demand.pending import may_preempt, waits
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
@@ -21,7 +21,8 @@ def fingerprint(snapshot: Snapshot) -> str:
     def shape_text(shape: PodShape) -> str:
         known = shapes.get(id(shape))
         if known is None:
-            known = shapes[id(shape)] = " ".join(repr(each) for each in (shape, shape.rules, shape.claims) if each)
+            parts = (shape, shape.rules, shape.claims, "" if shape.preempts else "never")
+            known = shapes[id(shape)] = " ".join(repr(each) for each in parts if each)
         return known
 
     lines = [
@@ -39,7 +40,8 @@ def fingerprint(snapshot: Snapshot) -> str:
         for g in snapshot.groups
     ]
     lines += [f"quota {q.id} {q.limit} {q.used_elsewhere}" for cloud in snapshot.clouds for q in cloud.quotas]
-    if any(pod.shape.rules for pod in snapshot.cluster.pods if waits(pod)):  # then it matters who is where
+    if any(p.shape.rules for p in snapshot.cluster.pods if waits(p)) or may_preempt(snapshot.cluster.pods):
+        # then it matters who is where
         lines += [f"on {pod.node_name} {pod.uid}" for pod in snapshot.cluster.pods if pod.node_name]
     return _hash(sorted(lines), 16)
 

@@ -70,7 +70,7 @@ class PodShape:
     node_affinity: tuple[NodeSelectorTerm, ...] | None = None
     tolerations: tuple[Toleration, ...] = ()
     priority: int = 0
-    preempts: bool = True
+    preempts: bool = field(default=True, repr=False)
     scheduler_name: str = "default-scheduler"
     unmodelled: tuple[str, ...] = ()
     rules: PodRules = field(default=NO_RULES, repr=False)

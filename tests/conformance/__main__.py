@@ -13,8 +13,8 @@ from . import among, rivals
 from .among import SceneJudge
 from .compare import difference
 from .judge import Judge
-from .run import Tally, run, run_rivals, run_scenes
 from .rivals import RivalJudge
+from .run import Tally, run, run_rivals, run_scenes
 from .scenario import FOUND, write, write_scene
 from .shrink import kind_of, shrink
 from .shrink_scene import shrink_scene
