@@ -22,7 +22,7 @@ from autoscale.model.units import quantity
 from autoscale.model.workload import Claim, DaemonSet, Pod, Taint, Toleration
 from autoscale.observe import wire
 from autoscale.observe.pod_rules import selector_of
-from autoscale.observe.requests import A_QUANTITY, BadQuantity, told
+from autoscale.observe.requests import A_QUANTITY, NO_RESIZE, BadQuantity, Resize, told
 from autoscale.observe.shapes import NOTHING, read, shape_of
 
 if TYPE_CHECKING:
@@ -72,7 +72,8 @@ def namespace(raw: bytes | msgspec.Raw) -> Namespace:
 def pod_from_struct(obj: wire.PodObject, *, strict: bool = False) -> Pod:
     """A pod from what was read of it. With `strict` a bad quantity raises BadQuantity."""
     meta, spec, status = obj.metadata, obj.spec, obj.status
-    shape, tolerated_slots = shape_of(spec, strict=strict)
+    resize = _resize(status) if status is not None and spec.node_name else NO_RESIZE
+    shape, tolerated_slots = shape_of(spec, resize=resize, strict=strict)
     annotations = _annotations(meta)
     owner = ""
     for reference in meta.owner_references or ():
@@ -143,6 +144,21 @@ def budget(raw: bytes | msgspec.Raw) -> DisruptionBudget:
         status.disruptions_allowed or 0,
         frozenset(status.disrupted_pods or ()),
     )
+
+
+def _resize(status: wire.PodStatus) -> Resize:
+    """What the kubelet says that the pod has."""
+    said = (*(status.container_statuses or ()), *(status.init_container_statuses or ()))
+    containers = tuple([(s.name, bytes(s.resources), bytes(s.allocated_resources)) for s in said if bytes(s.resources)])
+    pod = bytes(status.resources), bytes(status.allocated_resources)
+    if not containers and not pod[0]:
+        return NO_RESIZE
+    raw = bytes(status.conditions)
+    pending = b'"PodResizePending"' in raw and any(
+        each.type == "PodResizePending" and each.reason == "Infeasible"
+        for each in read(_CONDITIONS, raw, "status.conditions")
+    )
+    return Resize(containers, pod, pending)
 
 
 def _refused_at_s(raw: bytes) -> int:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from functools import lru_cache
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
@@ -36,26 +36,45 @@ class BadQuantity(ValueError):  # noqa: N818 - the name says what it is
         super().__init__(f"bad quantity in {where}.{key}: expected {expected}, found {found!r}")
 
 
+class Resize(NamedTuple):
+    """What a running pod has beside what it asks for, as raw `resources` and `allocatedResources` of its status.
+
+    `containers` are (name, resources, allocated); `pod` is (resources, allocated) of the pod as a whole. Where no node could
+    ever give what is asked for (`infeasible`), only what it has counts.
+    """
+
+    containers: tuple[tuple[str, bytes, bytes], ...] = ()
+    pod: tuple[bytes, bytes] = (b"", b"")
+    infeasible: bool = False
+
+
+NO_RESIZE = Resize()
+
+
 def pod_requests(
     containers: Sequence[tuple[str, bytes]],
     init_containers: Sequence[tuple[str, bytes, bool]] = (),
     *,
     pod_level: bytes = b"",
     overhead: bytes = b"",
+    resize: Resize = NO_RESIZE,
 ) -> Resources:
     """The request of a pod, 1 of `pods` included, from the raw `resources` of its containers.
 
     Containers are (name, raw), init containers (name, raw, whether it is a sidecar), in the order of the spec.
     Raises BadQuantity, naming the container and key.
     """
+    has = {name: (resources, allocated) for name, resources, allocated in resize.containers}
     total: dict[str, int] = {}
     for name, raw in containers:
-        _add(total, _needs(raw, f"container {name}"))
+        mine = _needs(raw, f"container {name}")
+        _add(total, _resized(mine, has[name], f"container {name}", resize) if name in has else mine)
     sidecars: dict[str, int] = {}
     peak: dict[str, int] = {}
     for name, raw, sidecar in init_containers:
         mine = _needs(raw, f"init container {name}")
         if sidecar:
+            mine = _resized(mine, has[name], f"init container {name}", resize) if name in has else mine
             _add(total, mine)
             _add(sidecars, mine)
             mine = sidecars
@@ -65,7 +84,11 @@ def pod_requests(
         _raise_to(peak, mine)
     _raise_to(total, peak)
     if pod_level:
-        total |= _pod_level(pod_level, total)
+        level = _pod_level(pod_level, total)
+        if level and _there(resize.pod[0]):
+            now = _resized(level, resize.pod, "pod resources", resize)
+            level = {name: now.get(name, 0) for name in level}
+        total |= level
     if overhead:
         _add(total, _millis(_QUANTITIES.decode(overhead) or {}, "overhead"))
     out = {name: amount if name == "cpu" else -(-amount // 1000) for name, amount in total.items()}
@@ -97,6 +120,22 @@ def _needs(raw: bytes, where: str) -> Mapping[str, int]:
         return {}
     limits = _millis(needs.limits or {}, f"{where}, limits")
     return dict(limits) | _millis(needs.requests or {}, f"{where}, requests")
+
+
+def _resized(asked: Mapping[str, int], has: tuple[bytes, bytes], where: str, resize: Resize) -> Mapping[str, int]:
+    """The larger of what is asked for, what is there and what is set aside."""
+    if not _there(has[0]):
+        return asked
+    now = {} if resize.infeasible else dict(asked)
+    needs = _NEEDS.decode(has[0]) or ResourceNeeds()
+    _raise_to(now, _millis(needs.requests or {}, f"{where}, status"))
+    if _there(has[1]):
+        _raise_to(now, _millis(_QUANTITIES.decode(has[1]) or {}, f"{where}, status"))
+    return now
+
+
+def _there(raw: bytes) -> bool:
+    return raw not in (b"", b"null")
 
 
 def _pod_level(raw: bytes, containers: Mapping[str, int]) -> dict[str, int]:

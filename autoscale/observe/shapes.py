@@ -14,7 +14,7 @@ from autoscale.model.rules import NO_RULES, HostPort, PodRules, PodTerm, Require
 from autoscale.model.workload import ClaimUse, NodeSelectorTerm, PodShape, Toleration
 from autoscale.observe import wire
 from autoscale.observe.pod_rules import host_ports, malformed, spreads_of, terms_of
-from autoscale.observe.requests import BadQuantity, pod_requests
+from autoscale.observe.requests import NO_RESIZE, BadQuantity, Resize, pod_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -35,7 +35,7 @@ _DEFAULT_SCHEDULER = "default-scheduler"
 # Everything in a spec that decides the shape, as hashable parts:
 # containers (name, resources), init containers (name, resources, sidecar), pod-level resources, overhead, node selector,
 # affinity, tolerations, spread constraints, resource claims, host ports, claims on volumes, scheduler, priority,
-# whether it preempts.
+# whether it preempts, and what it has while it is resized.
 _Parts = tuple[
     tuple[tuple[str, bytes], ...],
     tuple[tuple[str, bytes, bool], ...],
@@ -45,13 +45,16 @@ _Parts = tuple[
     str,
     int,
     bool,
+    Resize,
 ]  # fmt: skip
 
 _shapes: dict[PodShape, PodShape] = {}
 _SHAPES_KEPT = 65536
 
 
-def shape_of(spec: wire.PodSpec, *, strict: bool = False) -> tuple[PodShape, tuple[str, ...]]:
+def shape_of(
+    spec: wire.PodSpec, *, resize: Resize = NO_RESIZE, strict: bool = False
+) -> tuple[PodShape, tuple[str, ...]]:
     """The shape of a pod, and the slots that it tolerates, which are not part of the shape.
 
     A quantity that can't be read is noted in `unmodelled`; with `strict` it raises BadQuantity.
@@ -73,6 +76,7 @@ def shape_of(spec: wire.PodSpec, *, strict: bool = False) -> tuple[PodShape, tup
         spec.scheduler_name or _DEFAULT_SCHEDULER,
         spec.priority or 0,
         spec.preemption_policy != "Never",
+        resize,
     )
     found = _shape(parts)
     if strict and found[0].unmodelled:
@@ -101,7 +105,7 @@ def _unknown(what: str, known: tuple[str, ...], found: str) -> BadInput:
 
 @lru_cache(maxsize=16384)
 def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
-    selector, affinity, tolerations, spreads, claims, ports, volumes, scheduler, priority, preempts = parts[4:]
+    selector, affinity, tolerations, spreads, claims, ports, volumes, scheduler, priority, preempts, _ = parts[4:]
     terms, together, apart = _affinity(affinity)
     tolerated, slots = _tolerations(tolerations)
     rules = PodRules(together, apart, _spreads(spreads), tuple(HostPort(*each) for each in ports))
@@ -145,7 +149,7 @@ def class_asked(template: wire.ClaimTemplate | None) -> str | None:
 
 def _requests(parts: _Parts) -> Resources:
     containers, inits, pod_level, overhead = parts[:4]
-    return pod_requests(containers, inits, pod_level=pod_level, overhead=overhead)
+    return pod_requests(containers, inits, pod_level=pod_level, overhead=overhead, resize=parts[-1])
 
 
 @lru_cache(maxsize=4096)

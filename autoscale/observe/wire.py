@@ -119,6 +119,14 @@ class PodSpec(Struct, rename="camel"):
     host_network: bool | None = None
 
 
+class ContainerStatus(Struct, rename="camel"):
+    """What a container has, and what the kubelet has set aside for it: others than it asks for while it is resized."""
+
+    name: str = ""
+    resources: Raw = Raw()
+    allocated_resources: Raw = Raw()
+
+
 class PodStatus(Struct, rename="camel"):
     """What became of a pod."""
 
@@ -126,6 +134,10 @@ class PodStatus(Struct, rename="camel"):
     nominated_node_name: str | None = None
     start_time: datetime | None = None
     conditions: Raw = Raw()
+    container_statuses: list[ContainerStatus] | None = None
+    init_container_statuses: list[ContainerStatus] | None = None
+    resources: Raw = Raw()
+    allocated_resources: Raw = Raw()
 
 
 class PodCondition(Struct, rename="camel"):

@@ -114,3 +114,5 @@ def _of_running(running: tuple[Json, ...]) -> Iterator[str]:
             yield "pod on its way out"
         else:
             yield "running pod"
+        if "containerStatuses" in (pod.get("status") or {}):
+            yield "in-place resize"

@@ -152,9 +152,10 @@ def _run(api: Api, manifest: Json) -> Json:
     """Create a pod that is on a node, finished or on its way out if the case says so."""
     path = f"{_PODS}/{manifest['metadata']['name']}"
     made = api.create(_PODS, manifest)
-    phase = (manifest.get("status") or {}).get("phase", "Pending")
+    status = manifest.get("status") or {}
+    phase = status.get("phase", "Pending")
     if phase != "Pending":
-        made = api.patch(f"{path}/status", {"status": {"phase": phase}})
+        made = api.patch(f"{path}/status", {"status": status})
     if phase == "Pending" and DELETING in manifest["metadata"].get("annotations", {}):
         api.delete(path)
         made = api.get(path)

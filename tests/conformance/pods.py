@@ -28,7 +28,36 @@ def running(rng: Random, name: str, node: str) -> Json:
     if rng.random() < 0.15:
         made["status"] = {"phase": "Pending"}
         made["metadata"]["annotations"] = {words.DELETING: "true"}
+    if made["status"]["phase"] == "Running" and rng.random() < 0.5:
+        made["status"] |= _resized(rng, made["spec"])
     return made
+
+
+def _resized(rng: Random, spec: Json) -> Json:
+    """What a kubelet says of a pod whose size was changed while it ran, or is to be."""
+    said: Json = {}
+    for of, where in (("containers", "containerStatuses"), ("initContainers", "initContainerStatuses")):
+        said[where] = [_has(rng, each["name"]) for each in spec.get(of, ()) if rng.random() < 0.8]
+    if "resources" in spec and rng.random() < 0.6:
+        said |= {"resources": {"requests": _amounts(rng)}, "allocatedResources": _amounts(rng)}
+    if rng.random() < 0.5:
+        reason = rng.choice(("Infeasible", "Infeasible", "Deferred"))
+        said["conditions"] = [{"type": "PodResizePending", "status": "True", "reason": reason}]
+    return said
+
+
+def _has(rng: Random, name: str) -> Json:
+    status: Json = {"name": name, "image": "example.test/work:1", "imageID": "", "ready": True, "restartCount": 0}
+    if rng.random() < 0.85:
+        status["resources"] = {"requests": _amounts(rng)} if rng.random() < 0.9 else {}
+    if rng.random() < 0.7:
+        status["allocatedResources"] = _amounts(rng)
+    return status
+
+
+def _amounts(rng: Random) -> dict[str, str]:
+    found = {"cpu": rng.choice(CPUS), "memory": rng.choice(MEMORIES)}
+    return {name: amount for name, amount in found.items() if rng.random() < 0.8}
 
 
 def demand(rng: Random, *, devices: int, modest: bool = False) -> Json:

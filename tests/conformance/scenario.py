@@ -108,6 +108,14 @@ _DEFAULTS = frozenset(
 )  # fmt: skip
 
 
+_STATUS = frozenset(
+    {
+        "allocatable", "capacity", "phase", "conditions", "containerStatuses", "initContainerStatuses", "resources",
+        "allocatedResources",
+    }
+)  # fmt: skip
+
+
 def _slim(document: Json) -> Json:
     """Without what nobody decides by."""
     spec = {k: v for k, v in document.get("spec", {}).items() if k not in _DEFAULTS}
@@ -118,5 +126,5 @@ def _slim(document: Json) -> Json:
         k: v for k, v in document["metadata"].items() if k in ("name", "namespace", "labels", "deletionTimestamp")
     }
     status = document.get("status", {}).items()
-    kept = {k: v for k, v in status if k in ("allocatable", "capacity", "phase", "conditions")}
+    kept = {k: v for k, v in status if k in _STATUS}
     return {**document, "metadata": metadata, "spec": spec, "status": kept}

@@ -371,3 +371,23 @@ def test_what_preemption_looks_at() -> None:
     assert (runs.refused_at_s, runs.started_at_s) == (0, 1795411795)
     gated = {"conditions": [{**refused["conditions"][1], "reason": "SchedulingGated"}]}
     assert decode.pod(pod_json(spec, gated)).refused_at_s == 0
+
+
+def test_a_pod_that_is_resized_asks_for_the_larger() -> None:
+    """Its status counts once it is on a node, and its shape is the template's again when the resize is done."""
+    needs = {"requests": {"cpu": "1"}}
+    spec = {"containers": [{"name": "m", "resources": needs}], "nodeName": "n"}
+
+    def asked(has: str, *conditions: dict[str, str]) -> Resources:
+        status = {
+            "containerStatuses": [{"name": "m", "resources": {"requests": {"cpu": has}}, "allocatedResources": {"cpu": has}}],
+            "conditions": list(conditions),
+        }  # fmt: skip
+        return decode.pod(pod_json(spec, status)).shape.requests
+
+    assert asked("2") == Resources({"cpu": 2000, "pods": 1})
+    assert asked("500m") == Resources({"cpu": 1000, "pods": 1})
+    assert asked("500m", {"type": "PodResizePending", "reason": "Deferred"}) == Resources({"cpu": 1000, "pods": 1})
+    assert asked("500m", {"type": "PodResizePending", "reason": "Infeasible"}) == Resources({"cpu": 500, "pods": 1})
+    done = {"containerStatuses": [{"name": "m", "resources": needs, "allocatedResources": {"cpu": "1"}}]}
+    assert decode.pod(pod_json(spec, done)).shape is decode.pod(pod_json(spec, {})).shape

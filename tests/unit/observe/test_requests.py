@@ -6,7 +6,7 @@ from typing import Any
 import pytest
 
 from autoscale.model.resources import Resources
-from autoscale.observe.requests import BadQuantity, pod_requests
+from autoscale.observe.requests import BadQuantity, Resize, pod_requests
 
 
 def raw(requests: dict[str, Any] | None = None, limits: dict[str, Any] | None = None) -> bytes:
@@ -110,3 +110,39 @@ def test_a_bad_quantity_names_container_and_key(bad: Any) -> None:
 def test_absent_and_null_resources_are_nothing(nothing: bytes) -> None:
     """Absent, null and empty resources ask for nothing but a place."""
     assert pod_requests([("main", nothing)]) == Resources({"pods": 1})
+
+
+@pytest.mark.parametrize(
+    ("allocated", "actuated", "infeasible", "cpu"),
+    [
+        ("1", "1", False, 3000),  # asked for more: it counts at once
+        ("4", "1", False, 4000),  # the kubelet has set more aside
+        ("1", "5", False, 5000),  # it has more still
+        ("1", "2", True, 2000),  # no node could ever give it: what it has
+        ("2", "1", True, 2000),
+    ],
+)
+def test_while_a_pod_is_resized_the_larger_counts(allocated: str, actuated: str, infeasible: bool, cpu: int) -> None:  # noqa: FBT001 - a case
+    """Of what is asked for, allocated and there; what is infeasible is not counted."""
+    resize = Resize((("m", raw({"cpu": actuated}), json.dumps({"cpu": allocated}).encode()),), infeasible=infeasible)
+    assert pod_requests([("m", raw({"cpu": "3"}))], resize=resize) == Resources({"cpu": cpu, "pods": 1})
+
+
+def test_a_status_without_resources_says_nothing() -> None:
+    """The API's null is not an empty list of resources."""
+    resize = Resize((("m", b"null", b'{"cpu": "9"}'), ("gone", raw({"cpu": "9"}), b"")))
+    assert pod_requests([("m", raw({"cpu": "3"}))], resize=resize) == Resources({"cpu": 3000, "pods": 1})
+
+
+def test_sidecars_are_resized_and_plain_init_containers_are_not() -> None:
+    """As the scheduler looks at them."""
+    resize = Resize((("s", raw({"cpu": "4"}), b""), ("i", raw({"cpu": "9"}), b"")))
+    found = pod_requests([], [("s", raw({"cpu": "1"}), True), ("i", raw({"cpu": "1"}), False)], resize=resize)
+    assert found == Resources({"cpu": 5000, "pods": 1})
+
+
+def test_a_pod_as_a_whole_is_resized() -> None:
+    """Only what is asked for at the level of the pod is read at that level."""
+    resize = Resize(pod=(raw({"cpu": "4", "memory": "8Gi"}), b'{"cpu": "3"}'))
+    found = pod_requests([("m", raw({"memory": "1Gi"}))], pod_level=raw({"cpu": "2"}), resize=resize)
+    assert found == Resources({"cpu": 4000, "memory": 2**30, "pods": 1})
