@@ -6,6 +6,7 @@ AutoscaleError
 ├── ClusterError      the API server refused or could not be reached
 │   ├── Conflict      somebody changed the object first, or it exists already (409, 422)
 │   ├── NotFound      the object is gone (404)
+│   ├── Disallowed    the eviction would break a PodDisruptionBudget (429)
 │   └── Unreachable   no answer, or no credentials
 └── ProviderError     a cloud call failed; carries the Fault that the next tick reads
 """
@@ -55,6 +56,10 @@ class Conflict(ClusterError):  # noqa: N818 - the HTTP status's own name
 
 class NotFound(ClusterError):  # noqa: N818 - the HTTP status's own name
     """The object is gone."""
+
+
+class Disallowed(ClusterError):  # noqa: N818 - what the budget does
+    """The eviction would break a PodDisruptionBudget, which the text names."""
 
 
 class Unreachable(ClusterError):  # noqa: N818 - the name says what it is

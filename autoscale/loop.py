@@ -37,6 +37,11 @@ class WatchedCluster(Cluster, Protocol):
         """Grows with every change by others that matters."""
         ...
 
+    @property
+    def alarms(self) -> int:
+        """Grows with every change that may not wait for a burst to be over: something was said of a node."""
+        ...
+
     def wait_for_change(self, generation: int, timeout_s: float) -> bool:
         """Wait until the generation is another, at most so long; whether it is."""
         ...
@@ -69,6 +74,11 @@ class Turn:
             or self.plan.starting
             or any(p.claim for p in self.snapshot.cluster.pods if not p.node_name)
         )
+
+    @property
+    def draining(self) -> bool:
+        """Whether nodes that go are still there, so that what they wait for is looked at now and then."""
+        return any(node.disruption for node in self.snapshot.cluster.nodes)
 
 
 class Witness(Protocol):
@@ -146,7 +156,7 @@ def run(engine: Engine, stop: Stop, *, once: bool = False) -> Ledger:
     read_s = 0.0
     over = True
     while not stop.is_set():
-        seen = engine.cluster.generation
+        seen = engine.cluster.generation, engine.cluster.alarms
         now = clock.monotonic_s()
         if now - read_s >= rhythm.cloud_read_s:
             clouds = None
@@ -161,7 +171,8 @@ def run(engine: Engine, stop: Stop, *, once: bool = False) -> Ledger:
             if clouds is None or turn.snapshot.clouds is not clouds:
                 read_s = now
             clouds = None if busy else turn.snapshot.clouds
-            rest_s = rhythm.joining_s if busy else rhythm.cloud_read_s
+            quiet_s = rhythm.drain_s if turn.draining else rhythm.cloud_read_s
+            rest_s = rhythm.joining_s if busy else quiet_s
         over = _rest(engine, stop, seen, min(rest_s, batch.left_s(clock.monotonic_s())), busy=busy)
     return ledger
 
@@ -177,21 +188,25 @@ def _settled(snapshot: Snapshot, burst: Burst, settings: DecideSettings) -> tupl
     return replace(snapshot, cluster=replace(snapshot.cluster, pods=kept)), replace(settings, idle_after_s=None)
 
 
-def _rest(engine: Engine, stop: Stop, seen: int, rest_s: float, *, busy: bool) -> bool:
+def _rest(engine: Engine, stop: Stop, seen: tuple[int, int], rest_s: float, *, busy: bool) -> bool:
     """Wait for a change, at most so long; whether a burst that began meanwhile is over.
 
-    While nodes are on their way, a change is looked at soon. Else the whole burst is waited for.
+    While nodes are on their way, a change is looked at soon. Else the whole burst is waited for, unless a node is said to
+    end meanwhile.
     """
     rhythm, clock = engine.rhythm, engine.clock
-    if not _changed(engine, stop, seen, rest_s):
+    generation, alarms = seen
+    if not _changed(engine, stop, generation, rest_s):
         return False
     if busy:
         clock.sleep(rhythm.coalesce_s)
         return False
     latest = clock.monotonic_s() + rhythm.batch_max_s
     while not stop.is_set() and (left := latest - clock.monotonic_s()) > 0:
-        seen = engine.cluster.generation
-        if not _changed(engine, stop, seen, min(rhythm.quiet_s, left)):
+        if engine.cluster.alarms != alarms:
+            return False
+        generation = engine.cluster.generation
+        if not _changed(engine, stop, generation, min(rhythm.quiet_s, left)):
             break
     return True
 

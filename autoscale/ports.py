@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
     from autoscale.model.catalog import Catalog, Reading
+    from autoscale.model.disruption import Going
     from autoscale.model.plan import Plan
     from autoscale.model.problem import Problem, Solution
     from autoscale.model.snapshot import CloudView, ClusterView, Snapshot
     from autoscale.model.supply import NodeGroup
-    from autoscale.model.workload import DemandClass
+    from autoscale.model.workload import DemandClass, Reason
 
 
 class Provider(Protocol):
@@ -93,6 +94,24 @@ class Policy(Protocol):
         ...
 
 
+@runtime_checkable
+class Proposer(Protocol):
+    """What a policy may be as well: one that has nodes go."""
+
+    def propose(self, snapshot: Snapshot) -> Sequence[Going]:
+        """Nodes that should go, each with a Reason; asked again in every tick until they are gone."""
+        ...
+
+
+@runtime_checkable
+class Permitter(Protocol):
+    """What a policy may be as well: one that has a say in which nodes go."""
+
+    def permit(self, going: Sequence[Going], snapshot: Snapshot) -> tuple[Sequence[Going], Sequence[Reason]]:
+        """Those that may go now, and why others may not yet. Nodes that go already (`disruption`) are among them."""
+        ...
+
+
 class Question(Protocol):
     """What the indexes of a Problem stand for: `classes[c]` for `problem.demands[c]`, `homes[o]` for supplies."""
 
@@ -129,7 +148,7 @@ class Home(Protocol):
 class Cluster(Protocol):
     """Kubernetes, as far as the engine needs it. Pods are named (uid, namespace/name); a uid that changed is NotFound.
 
-    Every call raises Conflict, NotFound or Unreachable (all ClusterError).
+    Every call raises Conflict, NotFound or Unreachable (all ClusterError); `evict` also Disallowed.
     """
 
     def observe(self) -> ClusterView:
@@ -140,8 +159,12 @@ class Cluster(Protocol):
         """Write the claim's annotations onto an unbound pod."""
         ...
 
+    def claim_next(self, pod: tuple[str, str], *, slot: str, group: str, at_s: int) -> None:
+        """Write onto a pod that runs which slot is meant for whoever takes its place."""
+        ...
+
     def unclaim(self, pod: tuple[str, str], *, slot: str) -> None:
-        """Take the claim off, if it is still this slot's."""
+        """Take the claim off, its own or that for whoever takes its place, if it is still this slot's."""
         ...
 
     def assign(self, node: str, *, slot: str, at_s: int) -> None:
@@ -162,6 +185,18 @@ class Cluster(Protocol):
 
     def cordon(self, node: str, *, on: bool) -> None:
         """Close the node to new pods, or open it again."""
+        ...
+
+    def disrupt(self, node: str, *, code: str, at_s: int) -> None:
+        """Close the node with our taint, and write why and since when."""
+        ...
+
+    def restore(self, node: str) -> None:
+        """Take that taint off again."""
+        ...
+
+    def evict(self, pod: tuple[str, str]) -> None:
+        """Ask for the pod to be evicted, with its own grace. Disallowed when a PodDisruptionBudget says no."""
         ...
 
     def announce(self, pod: tuple[str, str], *, event: str, text: str, about: str = "") -> None:

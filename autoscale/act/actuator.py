@@ -1,4 +1,6 @@
-"""A plan carried out, in the order that survives a crash at any point: claims before purchases, cordons before removals.
+"""A plan carried out, in the order that survives a crash at any point.
+
+Nodes that go are closed first, claims come before purchases, purchases before evictions, evictions before removals.
 
 Expected trouble becomes a receipt and the rest goes on; the next tick sees the world as it is then.
 """
@@ -9,6 +11,7 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from autoscale.act.crew import failure, side_by_side
+from autoscale.act.drain import close_nodes, evict_pods
 from autoscale.act.removal import remove_nodes
 from autoscale.errors import AutoscaleError, Conflict, NotFound, ProviderError
 from autoscale.model.plan import (
@@ -16,6 +19,8 @@ from autoscale.model.plan import (
     Assign,
     ClaimPods,
     DeleteGroup,
+    Disrupt,
+    Evict,
     Hold,
     Receipt,
     Release,
@@ -33,7 +38,7 @@ if TYPE_CHECKING:
     from autoscale.ports import Clock, Cluster, Provider
 
 DONE, REFUSED, SKIPPED = "done", "refused", "skipped"
-_Kind = TypeVar("_Kind", Unclaim, ClaimPods, Resize, RemoveNode, DeleteGroup, Announce)
+_Kind = TypeVar("_Kind", Unclaim, ClaimPods, Resize, RemoveNode, DeleteGroup, Evict, Announce)
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,13 +64,16 @@ def act(
     by_name = {provider.name: provider for provider in providers}
     provider_of = {g.id: by_name[c.provider] for c in snapshot.clouds for g in c.groups if c.provider in by_name}
     hands = Hands(cluster, provider_of, clock, threads)
-    receipts = [_unclaim(hands, action) for action in _of(plan, Unclaim)]
+    receipts = close_nodes(cluster, clock, plan.actions, threads)
+    open_still = {r.action.node for r in receipts if isinstance(r.action, Disrupt) and r.outcome != DONE}
+    receipts += [_unclaim(hands, action) for action in _of(plan, Unclaim)]
     receipts += _reserve(hands, [a for a in plan.actions if isinstance(a, Assign | Hold | Release)])
     claimed = _claim(hands, _of(plan, ClaimPods))
     receipts += claimed
     lost = {r.action.slot for r in claimed if isinstance(r.action, ClaimPods) and r.outcome != DONE}
     resizes = _of(plan, Resize)
     receipts += side_by_side(lambda resize: _resize(hands, plan.id, resize, lost), resizes, threads)
+    receipts += evict_pods(cluster, [e for e in _of(plan, Evict) if e.node not in open_still], threads)
     receipts += remove_nodes(cluster, provider_of, plan.id, _of(plan, RemoveNode))
     receipts += side_by_side(lambda delete: _delete(hands, plan.id, delete), _of(plan, DeleteGroup), threads)
     receipts += side_by_side(lambda announce: _announce(hands, announce), _of(plan, Announce), threads)
@@ -85,12 +93,13 @@ def _claim(hands: Hands, actions: Sequence[ClaimPods]) -> list[Receipt]:
     """Slot by slot, several pods at once."""
     now = hands.clock.now_s()
     calls = [
-        _call(hands.cluster.claim, pod, slot=action.slot, group=action.group, at_s=now)
+        _call(verb, pod, slot=action.slot, group=action.group, at_s=now)
         for action in actions
-        for pod in action.pods
+        for verb, pods in ((hands.cluster.claim, action.pods), (hands.cluster.claim_next, action.moving))
+        for pod in pods
     ]
     failures = iter(side_by_side(failure, calls, hands.threads))
-    return [_pods_receipt(action, [next(failures) for _ in action.pods]) for action in actions]
+    return [_pods_receipt(action, [next(failures) for _ in (*action.pods, *action.moving)]) for action in actions]
 
 
 def _reserve(hands: Hands, actions: Sequence[Assign | Hold | Release]) -> list[Receipt]:

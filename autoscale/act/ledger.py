@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoscale.decide.explain import announced_key
-from autoscale.model.plan import Announce, RemoveNode, Resize
-from autoscale.model.snapshot import Backoff, Ledger
+from autoscale.model.plan import Announce, Evict, RemoveNode, Resize
+from autoscale.model.snapshot import Backoff, Blocked, Ledger
 from autoscale.model.supply import FaultKind
 
 if TYPE_CHECKING:
@@ -55,7 +55,20 @@ def remember(
         ready_since_s=_since(ledger.ready_since_s, plan.ready, now_s),
         starting_since_s=_since(ledger.starting_since_s, plan.starting, now_s),
         empty_since_s=_since(ledger.empty_since_s, plan.empty, now_s),
+        blocked=_blocked(ledger, receipts, snapshot, now_s),
     )
+
+
+def _blocked(ledger: Ledger, receipts: Sequence[Receipt], snapshot: Snapshot, now_s: int) -> dict[str, Blocked]:
+    """Pods that budgets keep from being evicted, as long as they are there and not on their way out."""
+    going = {node.name for node in snapshot.cluster.nodes if node.disruption is not None}
+    there = {pod.uid for pod in snapshot.cluster.pods if not pod.deleting and pod.node_name in going}
+    evicted = {uid for r in receipts if isinstance(r.action, Evict) for uid, _ in r.action.pods}
+    out = {uid: kept for uid, kept in ledger.blocked.items() if uid in there and uid not in evicted}
+    for uid, text in (each for receipt in receipts for each in receipt.blocked):
+        before = ledger.blocked.get(uid)
+        out[uid] = Blocked(text, before.since_s if before else now_s, now_s)
+    return out
 
 
 def _since(before: Mapping[str, int], now: Iterable[str], now_s: int) -> dict[str, int]:

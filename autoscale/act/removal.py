@@ -37,12 +37,12 @@ def remove_nodes(
             _reopen(cluster, action)
         return [*receipts, *(Receipt(action, "refused", str(error)) for action in closed)]
     for action in closed:
-        if action.node in busy:
+        if action.node in busy and not action.forced:
             _reopen(cluster, action)
             receipts.append(Receipt(action, "skipped", f"{busy[action.node]} was bound to it meanwhile"))
     by_group: dict[str, list[RemoveNode]] = {}
     for action in closed:
-        if action.node not in busy:
+        if action.node not in busy or action.forced:
             by_group.setdefault(action.group, []).append(action)
     for group, mine in by_group.items():
         receipts += _remove(cluster, provider_of.get(group), plan_id, group, mine)

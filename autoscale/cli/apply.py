@@ -101,7 +101,7 @@ def check(path: str, saved: SavedPlan, cluster: Cluster, providers: Sequence[Pro
 
 def report(receipts: Sequence[Receipt]) -> Iterator[str]:
     """What became of the plan: a line for each resize, removal and refusal, the rest counted."""
-    from autoscale.model.plan import ClaimPods, DeleteGroup, RemoveNode, Resize
+    from autoscale.model.plan import ClaimPods, DeleteGroup, Disrupt, Evict, RemoveNode, Resize
 
     for receipt in receipts:
         action, text = receipt.action, f": {receipt.text}" if receipt.text else ""
@@ -111,6 +111,10 @@ def report(receipts: Sequence[Receipt]) -> Iterator[str]:
             yield f"  {receipt.outcome:<8} remove {action.node or action.instance} of {action.group}{text}"
         elif isinstance(action, DeleteGroup):
             yield f"  {receipt.outcome:<8} delete {action.group}{text}"
+        elif isinstance(action, Disrupt):
+            yield f"  {receipt.outcome:<8} close {action.node}{text}"
+        elif isinstance(action, Evict):
+            yield f"  {receipt.outcome:<8} evict {len(action.pods)} pods from {action.node}{text}"
         elif receipt.outcome == "refused":
             yield f"  {receipt.outcome:<8} {type(action).__name__}{text}"
     outcomes = Counter(receipt.outcome for receipt in receipts)

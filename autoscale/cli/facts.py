@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from autoscale.cli.codec import encode
 from autoscale.demand.classes import classes
-from autoscale.model.plan import Assign, ClaimPods, Hold, Release, RemoveNode
+from autoscale.model.plan import Assign, ClaimPods, Disrupt, Evict, Hold, Release, RemoveNode, Restore
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -73,7 +73,7 @@ def gather(plan: Plan, snapshot: Snapshot, *, offline: bool = False) -> Facts:
     claims = () if offline else plan.actions
     claimed = {uid for action in claims if isinstance(action, ClaimPods) for uid, _ in action.pods}
     digests = PodDigests()
-    touched = {action.node for action in plan.actions if isinstance(action, Assign | Hold | Release | RemoveNode)}
+    touched = nodes_touched(plan)
     used = {node.group for node in plan.packing}
     keys = {key for node in plan.packing for key, _ in node.pods} | {unmet.class_key for unmet in plan.unmet}
     open_slots = slots_open(snapshot)
@@ -97,6 +97,12 @@ def gather(plan: Plan, snapshot: Snapshot, *, offline: bool = False) -> Facts:
         },
         classes={each.key: ClassFact(each.count, each.shape.requests.amounts) for each in waiting if each.key in keys},
     )
+
+
+def nodes_touched(plan: Plan) -> frozenset[str]:
+    """Names of the nodes that the plan does something to."""
+    kinds = (Assign, Hold, Release, RemoveNode, Disrupt, Restore, Evict)
+    return frozenset(action.node for action in plan.actions if isinstance(action, kinds) and action.node)
 
 
 def nodes_now(snapshot: Snapshot) -> dict[str, str]:

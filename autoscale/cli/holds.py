@@ -4,9 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoscale.cli.facts import PodDigests, group_fact, nodes_now, slots_open
+from autoscale.cli.facts import PodDigests, group_fact, nodes_now, nodes_touched, slots_open
 from autoscale.cli.words import per_hour
-from autoscale.model.plan import Assign, DeleteGroup, Hold, Release, RemoveNode, Resize, Unclaim
+from autoscale.model.plan import DeleteGroup, RemoveNode, Resize, Unclaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterator
@@ -80,8 +80,7 @@ def _changed(was: GroupFact, now: GroupFact) -> Iterator[str]:
 
 def _nodes(saved: SavedPlan, snapshot: Snapshot) -> Iterator[str]:
     now = nodes_now(snapshot)
-    touched = {a.node for a in saved.plan.actions if isinstance(a, Assign | Hold | Release | RemoveNode) and a.node}
-    for name in sorted(touched):
+    for name in sorted(nodes_touched(saved.plan)):
         if name not in now:
             yield f"node {name} is gone"
         elif now[name] != saved.facts.nodes.get(name):

@@ -12,7 +12,18 @@ from typing import TYPE_CHECKING, Any, TypeVar, cast
 from autoscale.cli import words
 from autoscale.cli.streams import plain
 from autoscale.loop import changes
-from autoscale.model.plan import Assign, DeleteGroup, Hold, Release, RemoveNode, Resize, Unclaim
+from autoscale.model.plan import (
+    Assign,
+    DeleteGroup,
+    Disrupt,
+    Evict,
+    Hold,
+    Release,
+    RemoveNode,
+    Resize,
+    Restore,
+    Unclaim,
+)
 from autoscale.model.problem import WITHOUT_KERNEL
 from autoscale.wiring import FAILED
 
@@ -193,6 +204,11 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
             note.source if note.source != "autoscale" else "note",
             note.text + (f" -> {note.hint}" if note.hint else ""),
         )
+    for action in plan.actions:
+        if isinstance(action, Disrupt):
+            yield "goes", f"{action.node} is closed and drained ({action.reason.code}): {action.reason.text}"
+        elif isinstance(action, Evict):
+            yield "evicts", f"{words.counted(len(action.pods), 'pod')} from {action.node} ({action.reason.code})"
     yield from (("binds", text) for each in saved.weights if (text := words.weight(each)))
     under_way = Counter(type(action) for action in plan.actions)
     done = [
@@ -201,6 +217,7 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
             (Assign, "node", "assigned to pods"),
             (Hold, "node", "held for its pods"),
             (Release, "node", "released"),
+            (Restore, "node", "given back"),
             (Unclaim, "claim", "taken back"),
         )
         if under_way[kind]

@@ -49,7 +49,14 @@ def _existing(
     rooms: dict[object, Resources] = {}  # by the same keys
     useful: dict[Resources, bool] = {}
     for node in fleet.nodes:
-        if node.name in taken or node.deleting or node.unschedulable or not node.ready:
+        if (
+            node.name in taken
+            or node.name in fleet.going
+            or node.disruption
+            or node.deleting
+            or node.unschedulable
+            or not node.ready
+        ):
             continue
         room = _only(free(fleet, node), wanted)
         if room not in useful:

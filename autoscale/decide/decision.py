@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections import Counter
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.answer import answer
+from autoscale.decide.disrupt import beginners, choose, withheld
+from autoscale.decide.drain import drain, unplaced
 from autoscale.decide.empty_groups import delete_empty, empty_groups
 from autoscale.decide.explain import announcements, unmet
 from autoscale.decide.fleet import survey
@@ -17,12 +20,13 @@ from autoscale.decide.scale_up import packing, scale_up
 from autoscale.decide.settle import settle
 from autoscale.demand.classes import classes
 from autoscale.demand.pending import left_to_others
-from autoscale.model.plan import ClaimPods, Plan, Unclaim
+from autoscale.model.plan import ClaimPods, Plan, RemoveNode, Unclaim
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from autoscale.decide.answer import Answer
+    from autoscale.decide.drain import Drains
     from autoscale.decide.fleet import Fleet
     from autoscale.decide.lifecycle import Standing
     from autoscale.model.plan import Action
@@ -34,12 +38,10 @@ if TYPE_CHECKING:
 
 def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, settings: DecideSettings) -> Plan:
     """What is to be done now, in order, and why. A function of its arguments."""
-    fleet = survey(snapshot, settings)
-    standing = stand(fleet)
-    ours = ours_of(standing, settings)
-    plannable = [pod for pod in ours if not (pod.shape.unmodelled or pod.shape.blocked)]
+    tried = _with_drains(snapshot, policies, solver, settings)
+    fleet, standing, best, drains = tried.fleet, tried.standing, tried.best, tried.drains
+    ours = [pod for pod in tried.ours if not pod.moving]
     unmodelled = [pod for pod in ours if pod.shape.unmodelled or pod.shape.blocked]
-    best = answer(fleet, standing, plannable, policies, solver)
 
     facts = fingerprint(snapshot)
     packed = packing(best)
@@ -48,8 +50,9 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     up = scale_up(standing, best, id_)
     onto = {one.name for one in best.placed.placements if one.berth.kind == "existing"}
     idle = idle_nodes(fleet, standing, onto)
+    drained = Counter(action.group for action in drains.actions if isinstance(action, RemoveNode))
     resized = {resize.group for resize in up.resizes}
-    down = scale_down(fleet, standing, idle, resized)
+    down = scale_down(fleet, standing, idle, resized, drained)
     empty = empty_groups(fleet, standing, resized)
     left = unmet(fleet, standing, best, classes(unmodelled))
     said = announcements(fleet, up.claims, up.resizes, left, ours)
@@ -59,11 +62,20 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         made_at_s=snapshot.now_s,
         fingerprint=facts,
         actions=_in_order(
-            (*standing.actions, *up.unclaims, *up.claims, *up.resizes, *down, *delete_empty(fleet, empty), *said)
+            (
+                *standing.actions,
+                *up.unclaims,
+                *up.claims,
+                *up.resizes,
+                *drains.actions,
+                *down,
+                *delete_empty(fleet, empty),
+                *said,
+            )
         ),
         packing=packed,
         unmet=left,
-        notes=(*best.notes, *preemption_notes(fleet)),
+        notes=(*best.notes, *preemption_notes(fleet), *drains.notes),
         bindings=best.solution.bindings if best.solution else (),
         cost_microusd_per_hour=best.cost_microusd_per_hour,
         bound_microusd_per_hour=best.bound_microusd_per_hour,
@@ -83,6 +95,39 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     return plan
 
 
+@dataclass(frozen=True, slots=True)
+class _Tried:
+    """One look at where everything would go. `ours` are the pods that were asked about, those of nodes that go included."""
+
+    fleet: Fleet
+    standing: Standing
+    ours: tuple[Pod, ...]
+    best: Answer
+    drains: Drains
+
+
+def _with_drains(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, settings: DecideSettings) -> _Tried:
+    """Plan for the pods that wait and for those of nodes that go; a node whose pods find no place does not begin to go."""
+    chosen = choose(survey(snapshot, settings), policies)
+    going, notes = chosen.going, list(chosen.notes)
+    while True:
+        fleet = survey(snapshot, settings, going)
+        standing = stand(fleet)
+        ours = ours_of(standing, settings)
+        beyond = [pod for pod in ours if pod.shape.unmodelled or pod.shape.blocked]
+        best = answer(
+            fleet, standing, [p for p in ours if not (p.shape.unmodelled or p.shape.blocked)], policies, solver
+        )
+        homeless = unplaced(best, standing, beyond)
+        late = beginners(fleet, homeless)
+        if not late:
+            break
+        notes += [withheld(fleet.going[name], "there is no place for its pods") for name in late]
+        going = tuple(each for each in going if each.node not in late)
+    found = drain(fleet, standing, best, homeless)
+    return _Tried(fleet, standing, tuple(ours), best, replace(found, notes=(*notes, *found.notes)))
+
+
 def ours_of(standing: Standing, settings: DecideSettings) -> list[Pod]:
     """The pods that nothing was bought for, without those that are left to others."""
     return [pod for pod in standing.waiting if not left_to_others(pod, settings)]
@@ -91,7 +136,7 @@ def ours_of(standing: Standing, settings: DecideSettings) -> list[Pod]:
 def _in_order(actions: Iterable[Action]) -> tuple[Action, ...]:
     """Take back first; a pod that is claimed anew in the same plan needs no taking back."""
     everything = list(actions)
-    again = {uid for a in everything if isinstance(a, ClaimPods) for uid, _ in a.pods}
+    again = {uid for a in everything if isinstance(a, ClaimPods) for uid, _ in (*a.pods, *a.moving)}
     first: list[Action] = []
     rest: list[Action] = []
     for action in everything:

@@ -29,9 +29,9 @@ _SOURCE = "explain"
 def unmet(fleet: Fleet, standing: Standing, answer: Answer, unmodelled: Iterable[DemandClass]) -> tuple[Unmet, ...]:
     """Every class that stays pending, in whole or in part, with reasons."""
     out = [Unmet(c.key, _names(c.pods), _beyond(c)) for c in unmodelled]
-    pending = {pod.uid for pod in answer.placed.pending}
+    pending = {pod.uid for pod in answer.placed.pending if not pod.moving}
     left = [(c, tuple(p for p in c.pods if p.uid in pending)) for c in answer.question.classes]
-    left += [(c, c.pods) for c in answer.homeless]
+    left += [(c, tuple(p for p in c.pods if not p.moving)) for c in answer.homeless]
     misses = Misses(candidates(fleet, standing.groups.values()))
     out += [Unmet(c.key, _names(pods), _reasons(fleet, standing, answer, c, misses)) for c, pods in left if pods]
     return tuple(sorted(out, key=lambda u: u.class_key))
@@ -116,9 +116,9 @@ def announcements(
         about = ",".join(sorted({reason.code.value for reason in one.reasons}))
         there = [known[ref] for ref in one.pods if ref in known]
         stay += [(pod.created_at_s, Announce(pod.uid, pod.ref, NOT_TRIGGERED, text, about)) for pod in there]
-    due = [each for each in stay if not _said(fleet, each[1])]
+    due = [each for each in stay if not said_lately(fleet, each[1])]
     due.sort(key=lambda each: each[0])
-    return (*(a for a in grew if not _said(fleet, a)), *(a for _, a in due[:_SAID_A_PLAN]))
+    return (*(a for a in grew if not said_lately(fleet, a)), *(a for _, a in due[:_SAID_A_PLAN]))
 
 
 def announced_key(announce: Announce) -> str:
@@ -126,6 +126,7 @@ def announced_key(announce: Announce) -> str:
     return f"{announce.uid}/{announce.event}/{announce.about}"
 
 
-def _said(fleet: Fleet, announce: Announce) -> bool:
+def said_lately(fleet: Fleet, announce: Announce) -> bool:
+    """Whether the same was said a moment ago."""
     at = fleet.snapshot.ledger.announced.get(announced_key(announce))
     return at is not None and fleet.now_s - at < fleet.settings.announce_again_s

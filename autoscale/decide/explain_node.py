@@ -5,8 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.disrupt import KEEP
 from autoscale.decide.explain_pod import place_of
-from autoscale.decide.scale_down import KEEP
 from autoscale.decide.what_if import pending
 from autoscale.demand.classes import classes
 from autoscale.model.explanation import Move, NodeStory, Tenant

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.movers import with_movers
 from autoscale.decide.preempting import after, foresee
 from autoscale.demand.daemons import Daemons
 from autoscale.demand.pending import waits
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
 
     from autoscale.demand.preemption import Eviction
+    from autoscale.model.disruption import Going
     from autoscale.model.resources import Resources
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
@@ -31,6 +33,9 @@ class Fleet:
     the registered nodes of a group, `starting` its instances that are no node yet. `bound` are the pods on a node, those
     nominated to it, or about to preempt others there, included: `evictions` has the latter by uid, with whom they displace,
     who are left out. `rooms` are what a fresh node of a group leaves for pods once its DaemonSets run. `whole` is False when a cloud could not be read, so that groups may be missing.
+
+    `going` are the nodes that go. Their pods that may be moved are in the snapshot as those that will take their place: they
+    wait, `moving`, and are bound to nothing; `leaving` has the nodes' own pods as they are.
     """
 
     snapshot: Snapshot
@@ -46,6 +51,8 @@ class Fleet:
     rooms: Mapping[str, Resources]
     whole: bool
     evictions: Mapping[str, Eviction] = field(default_factory=empty)
+    going: Mapping[str, Going] = field(default_factory=empty)
+    leaving: Mapping[str, tuple[Pod, ...]] = field(default_factory=empty)
 
     @property
     def now_s(self) -> int:
@@ -66,12 +73,19 @@ class Fleet:
 
     def workload(self, node: str) -> list[Pod]:
         """What runs on the node beside DaemonSet and static pods."""
-        return [pod for pod in self.bound.get(node, ()) if not (pod.daemon or pod.mirror)]
+        there = self.leaving.get(node) or self.bound.get(node, ())
+        return [pod for pod in there if not (pod.daemon or pod.mirror)]
 
 
-def survey(snapshot: Snapshot, settings: DecideSettings) -> Fleet:
+def survey(snapshot: Snapshot, settings: DecideSettings, going: Iterable[Going] = ()) -> Fleet:
     """Index the snapshot, claims on volumes worked into pods and nodes first."""
-    snapshot = replace(snapshot, cluster=with_volumes(snapshot.cluster))
+    goes = {each.node: each for each in going}
+    leaving: dict[str, list[Pod]] = {}
+    for pod in snapshot.cluster.pods:
+        if pod.node_name in goes and not pod.finished:
+            leaving.setdefault(pod.node_name, []).append(pod)
+    moved = with_movers(snapshot, goes, settings) if goes else snapshot.cluster
+    snapshot = replace(snapshot, cluster=with_volumes(moved))
     groups = _groups(snapshot)
     owners = {i.provider_id: (group, i) for group in groups.values() for i in group.instances if i.provider_id}
     group_of: dict[str, str] = {}
@@ -117,6 +131,8 @@ def survey(snapshot: Snapshot, settings: DecideSettings) -> Fleet:
         },
         whole=not any(cloud.faults for cloud in snapshot.clouds),
         evictions={each.pod.uid: each for each in evictions},
+        going=goes,
+        leaving={name: tuple(pods) for name, pods in leaving.items()},
     )
 
 

@@ -125,7 +125,7 @@ def _spare(fleet: Fleet, group: NodeGroup) -> list[Node]:
 
 def _young(fleet: Fleet, node: Node) -> bool:
     young = fleet.now_s - node.created_at_s < fleet.settings.provision_timeout_s
-    return young and not node.unschedulable and not node.deleting
+    return young and not node.unschedulable and not node.deleting and node.name not in fleet.going
 
 
 def _free(node: Node) -> bool:

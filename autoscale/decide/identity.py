@@ -31,7 +31,7 @@ def fingerprint(snapshot: Snapshot) -> str:
         if waits(pod)
     ]
     lines += [
-        f"node {node.name} {node.allocatable!r} {node.unschedulable} "
+        f"node {node.name} {node.allocatable!r} {node.unschedulable} {node.disruption or ''} "
         f"{(node.reservation.slot, node.reservation.phase) if node.reservation else ''}"
         for node in snapshot.cluster.nodes
     ]

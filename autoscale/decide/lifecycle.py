@@ -99,7 +99,7 @@ def stand(fleet: Fleet) -> Standing:
 def _shapes_waiting(claims: Claims) -> Waiting:
     found: dict[PodShape, set[str]] = {}
     for slot in claims.slots:
-        for shape in {id(pod.shape): pod.shape for pod in slot.pods}.values():
+        for shape in {id(pod.shape): pod.shape for pod in slot.pods if not pod.moving}.values():
             found.setdefault(shape, set()).add(slot.id)
     return found
 
@@ -154,7 +154,7 @@ def _step(fleet: Fleet, slot: Slot, waiting: Waiting, *, company: bool) -> _Step
     if node is None:
         return _Step((), slot)
     if not slot.pods:
-        if not _others_would_fit(fleet, slot, node, waiting):
+        if not _others_would_fit(fleet, slot, node, waiting) and not _succeeded(fleet, slot):
             return _Step(
                 (Release(node.name, slot.id, Reason(Code.STARTING, "its pods are bound or gone", SOURCE)),), None
             )
@@ -169,6 +169,18 @@ def _step(fleet: Fleet, slot: Slot, waiting: Waiting, *, company: bool) -> _Step
             (*trimmed.actions, Release(node.name, slot.id, Reason(Code.INSUFFICIENT, "none fits", SOURCE))), None
         )
     return _Step((*trimmed.actions, *_hold(fleet, kept, node)), kept)
+
+
+def _succeeded(fleet: Fleet, slot: Slot) -> bool:
+    """Whether pods that are being evicted meant the slot for those that take their place, who must be about to come."""
+    return any(
+        pod.deleting
+        and pod.next_claim is not None
+        and pod.next_claim.slot == slot.id
+        and fleet.now_s < pod.deletion_at_s + fleet.settings.hold_timeout_s
+        for there in fleet.leaving.values()
+        for pod in there
+    )
 
 
 def _give_up(fleet: Fleet, slot: Slot, node: Node, overdue: str) -> _Step:
@@ -195,13 +207,16 @@ def _overdue(fleet: Fleet, slot: Slot, node: Node, *, company: bool) -> str:
     """
     since = _since(fleet, slot, node)
     ready = fleet.snapshot.ledger.ready_since_s.get(node.name)
+    last = max((pod.claim.claimed_at_s for pod in slot.pods if pod.claim), default=0)
     if not fleet.up(node):
         limit = fleet.settings.provision_timeout_s
         return f"{limit} s after it joined, still without its devices" if fleet.now_s - since >= limit else ""
+    if any(pod.moving for pod in slot.pods):
+        return ""  # they are evicted in their own time
     limit = fleet.settings.hold_timeout_s
     if company and any(pod.shape.rules.about_others for pod in slot.pods):
         limit = max(limit, fleet.settings.provision_timeout_s)
-    late = ready is not None and fleet.now_s - max(since, ready) >= limit
+    late = ready is not None and fleet.now_s - max(since, ready, last) >= limit
     return f"{limit} s after it was ready" if late else ""
 
 
@@ -218,11 +233,11 @@ def _hold(fleet: Fleet, slot: Slot, node: Node) -> tuple[Action, ...]:
         young = fleet.now_s - node.created_at_s < fleet.settings.provision_timeout_s
         if kept_out and young and not fleet.up(node):
             return (Release(node.name, slot.id, Reason(Code.STARTING, f"held too early: {why}", SOURCE)),)
-        out = [pod for pod in slot.pods if slot.id not in pod.tolerated_slots]
+        out = [pod for pod in slot.pods if slot.id not in pod.tolerated_slots and not pod.moving]
         return (Hold(node.name, slot.id, refs(out), tainted=True),) if out else ()
     if kept_out and fleet.now_s - _since(fleet, slot, node) < fleet.settings.daemon_timeout_s:
         return (Release(node.name, STARTING, Reason(Code.STARTING, why, SOURCE)),) if _starting(node) else ()
-    return (Hold(node.name, slot.id, refs(slot.pods)),)
+    return (Hold(node.name, slot.id, refs(pod for pod in slot.pods if not pod.moving)),)
 
 
 def _starting(node: Node) -> bool:

@@ -29,7 +29,7 @@ def foresee(
 ) -> list[Eviction]:
     """Who will preempt whom where. `bound`: the pods of each node, those nominated to it included.
 
-    Pods that something was bought for wait for that. One that the scheduler has refused for long is not waited for: its
+    Pods that something was bought for wait for that; those that have to leave a node displace nobody. One that the scheduler has refused for long is not waited for: its
     preemption may be switched off.
     """
     pods = snapshot.cluster.pods
@@ -44,6 +44,7 @@ def foresee(
         and waits(pod)
         and pod.uid not in there
         and pod.claim is None
+        and not pod.moving
         and not (pod.shape.unmodelled or pod.shape.blocked or left_to_others(pod, settings))
         and not (pod.refused_at_s and snapshot.now_s - pod.refused_at_s >= settings.preemption_timeout_s)
     ]

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autoscale.decide.disrupt import in_other_hands, kept
 from autoscale.model.plan import RemoveNode
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterable
+    from collections.abc import Collection, Iterable, Mapping
 
     from autoscale.decide.fleet import Fleet
     from autoscale.decide.groups import GroupState
@@ -16,7 +17,6 @@ if TYPE_CHECKING:
     from autoscale.model.supply import Node
 
 SOURCE = "scale-down"
-KEEP = (("cluster-autoscaler.kubernetes.io/scale-down-disabled", "true"), ("karpenter.sh/do-not-disrupt", "true"))
 
 
 def idle_nodes(fleet: Fleet, standing: Standing, planned_onto: Collection[str]) -> tuple[str, ...]:
@@ -33,24 +33,26 @@ def idle_nodes(fleet: Fleet, standing: Standing, planned_onto: Collection[str]) 
 
 
 def scale_down(
-    fleet: Fleet, standing: Standing, idle: Iterable[str], growing: Collection[str]
+    fleet: Fleet, standing: Standing, idle: Iterable[str], growing: Collection[str], drained: Mapping[str, int]
 ) -> tuple[RemoveNode, ...]:
-    """What goes now. A group that grows in the same plan loses nothing."""
+    """What goes now. A group that grows in the same plan loses nothing; `drained` are nodes it loses in it anyway."""
     if not fleet.nodes:
         return ()  # a cluster without a single node is more likely misread than idle
     nodes = {node.name: node for node in fleet.nodes}
     waiting: dict[str, list[Node]] = {}
     for name in idle:
+        if name in fleet.going or nodes[name].disruption or in_other_hands(nodes[name]):
+            continue  # its drain is what removes it
         waiting.setdefault(fleet.group_of[name], []).append(nodes[name])
     out: list[RemoveNode] = []
     for id_, state in standing.groups.items():
         if id_ not in growing and not state.group.catalogued:
-            out += _of_group(fleet, state, waiting.get(id_, ()))
+            out += _of_group(fleet, state, waiting.get(id_, ()), drained.get(id_, 0))
     return tuple(out)
 
 
-def _of_group(fleet: Fleet, state: GroupState, idle: Iterable[Node]) -> list[RemoveNode]:
-    spare = max(0, state.target - state.group.min_nodes)
+def _of_group(fleet: Fleet, state: GroupState, idle: Iterable[Node], drained: int) -> list[RemoveNode]:
+    spare = max(0, state.target - drained - state.group.min_nodes)
     removals = [
         RemoveNode(state.group.id, "", i.id, Reason(Code.TIMEOUT, f"{i.id} never became a node", SOURCE))
         for i in state.dead
@@ -63,7 +65,7 @@ def _of_group(fleet: Fleet, state: GroupState, idle: Iterable[Node]) -> list[Rem
             after_s is None
             or _idle_s(fleet, node) < after_s
             or instance.protected
-            or _kept(node)
+            or kept(node)
             or _leaving(fleet, node)
         ):
             continue
@@ -74,10 +76,6 @@ def _of_group(fleet: Fleet, state: GroupState, idle: Iterable[Node]) -> list[Rem
 
 def _idle_s(fleet: Fleet, node: Node) -> int:
     return fleet.now_s - fleet.snapshot.ledger.idle_since_s.get(node.name, fleet.now_s)
-
-
-def _kept(node: Node) -> bool:
-    return any(node.annotations.get(key) == value for key, value in KEEP)
 
 
 def _leaving(fleet: Fleet, node: Node) -> bool:

@@ -48,7 +48,8 @@ def scale_up(standing: Standing, answer: Answer, plan_id: str) -> ScaleUp:
             named.append((one.berth.group, slot))
         new = [pod for pod in one.pods if pod.claim is None or pod.claim.slot != slot]
         if new:
-            claims.append(ClaimPods(slot, one.berth.group, refs(new)))
+            staying, moving = refs(p for p in new if not p.moving), refs(p for p in new if p.moving)
+            claims.append(ClaimPods(slot, one.berth.group, staying, moving))
     if not answer.replanned:
         named += [(slot.group, slot.id) for slot in standing.slots if slot.phase is Phase.OPEN]
     return ScaleUp(_moved_off(standing, answer), tuple(claims), _resizes(standing, answer, named))

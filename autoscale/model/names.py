@@ -1,4 +1,4 @@
-"""The keys that we write onto pods and nodes (see ARCHITECTURE.md, reservation)."""
+"""The keys that we write onto pods and nodes, and one that we read (see ARCHITECTURE.md)."""
 
 PREFIX = "gpu-autoscale.dev/"
 SLOT = PREFIX + "slot"  # annotation on pods and nodes; key of the taint and of the toleration
@@ -6,6 +6,13 @@ GROUP = PREFIX + "group"
 CLAIMED_AT = PREFIX + "claimed-at"
 RESERVATION = PREFIX + "reservation"
 RESERVED_AT = PREFIX + "reserved-at"
+
+NEXT_SLOT = PREFIX + "next-slot"  # on pods that run on a node that goes: the slot bought for whoever takes their place
+NEXT_GROUP = PREFIX + "next-group"
+NEXT_CLAIMED_AT = PREFIX + "next-claimed-at"
+DISRUPTED = PREFIX + "disrupted"  # taint and annotation of a node that goes: why
+DISRUPTED_AT = PREFIX + "disrupted-at"
+CHECKPOINTS = PREFIX + "checkpoints"  # a job's pod says with it that it goes on where it was stopped
 
 STARTING = "starting"  # value of the taint that a group's machines may register with, so that nobody comes too early
 

@@ -13,11 +13,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ClaimPods:
-    """Write onto the pods (uid, namespace/name) that slot `slot` of `group` is meant for them. Before any resize."""
+    """Write onto the pods (uid, namespace/name) that slot `slot` of `group` is meant for them. Before any resize.
+
+    `moving` are pods that run on a node that goes: the slot is meant for those that will take their place.
+    """
 
     slot: str
     group: str
     pods: tuple[tuple[str, str], ...]
+    moving: tuple[tuple[str, str], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,12 +75,38 @@ class Release:
 class RemoveNode:
     """Cordon the node, then remove its instance and lower the group's target in one call.
 
-    `node` is empty for an instance that never became a node.
+    `node` is empty for an instance that never became a node. `forced`: even if pods are still on it.
     """
 
     group: str
     node: str
     instance: str
+    reason: Reason
+    forced: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Disrupt:
+    """Close the node for good: our taint, and why and since when as annotations. What follows is its drain."""
+
+    node: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Restore:
+    """Give a node back that goes no more: our taint and annotations come off."""
+
+    node: str
+    reason: Reason
+
+
+@dataclass(frozen=True, slots=True)
+class Evict:
+    """Ask the Eviction API for these pods (uid, namespace/name) of a node that goes; their budgets may say no."""
+
+    node: str
+    pods: tuple[tuple[str, str], ...]
     reason: Reason
 
 
@@ -90,7 +120,7 @@ class DeleteGroup:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """An Event about a pod. `event` is `TriggeredScaleUp` or `NotTriggerScaleUp`.
+    """An Event about a pod. `event` is `TriggeredScaleUp`, `NotTriggerScaleUp` or `DisruptionBlocked`.
 
     `about` is what makes it another one: the codes of its reasons, or the group that grows. The text may change with every
     look; that alone is no news.
@@ -103,7 +133,20 @@ class Announce:
     about: str = ""
 
 
-Action = ClaimPods | Unclaim | Resize | Assign | Hold | Release | RemoveNode | DeleteGroup | Announce
+Action = (
+    ClaimPods
+    | Unclaim
+    | Resize
+    | Assign
+    | Hold
+    | Release
+    | RemoveNode
+    | Disrupt
+    | Restore
+    | Evict
+    | DeleteGroup
+    | Announce
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -164,9 +207,13 @@ class Plan:
 
 @dataclass(frozen=True, slots=True)
 class Receipt:
-    """What became of an action: `done`, `refused` by the other side (see `fault` or `text`), or `skipped` as moot."""
+    """What became of an action: `done`, `refused` by the other side (see `fault` or `text`), or `skipped` as moot.
+
+    `blocked` are the pods (uid, by what) that a budget kept from being evicted.
+    """
 
     action: Action
     outcome: str
     text: str = ""
     fault: Fault | None = None
+    blocked: tuple[tuple[str, str], ...] = ()

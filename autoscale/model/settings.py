@@ -22,6 +22,9 @@ class DecideSettings:
     preemption_timeout_s: a pod that the scheduler has refused for longer is planned for even if it could preempt others (the
     scheduler tries again after 5 min at the latest).
     gpu_pods_only: leave pods that ask for no device (an extended resource) to others.
+    evict_again_s: a pod that a PodDisruptionBudget kept is tried again after this.
+    detach_timeout_s: how long an empty node waits for its volumes to be detached before it is removed.
+    drain_warn_s: a drain that takes longer says on the pods it waits for what holds it up.
     announce_again_s: the same Event about the same pod is not repeated within this.
     """
 
@@ -38,6 +41,9 @@ class DecideSettings:
     scheduler_names: frozenset[str] = frozenset({"default-scheduler"})
     expendable_below: int = -10
     preemption_timeout_s: int = 360
+    evict_again_s: int = 10
+    detach_timeout_s: int = 120
+    drain_warn_s: int = 300
     gpu_pods_only: bool = False
 
 
@@ -48,6 +54,7 @@ class LoopSettings:
     quiet_s, batch_max_s: a burst of changes is decided on once it has been quiet this long, at the latest after that.
     joining_s: how often to look while nodes are on their way. coalesce_s: how long to let changes add up then, before a
     look: a node that joins must be held for its pods before its devices come.
+    drain_s: how often to look while a node is being drained and nothing else is on its way.
     cloud_read_s: an idle engine reads the clouds this often; a decision that does anything always rests on a fresh read.
     """
 
@@ -55,4 +62,5 @@ class LoopSettings:
     batch_max_s: float = 10.0
     joining_s: float = 3.0
     coalesce_s: float = 0.2
+    drain_s: float = 10.0
     cloud_read_s: float = 60.0

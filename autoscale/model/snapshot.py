@@ -52,6 +52,15 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class Blocked:
+    """A pod that a PodDisruptionBudget kept from being evicted: what it said, since when, and when it was last tried."""
+
+    text: str
+    since_s: int
+    tried_at_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Ledger:
     """The engine's only memory between ticks; rebuilt from cluster and cloud after a crash (worst case: asked again).
 
@@ -59,7 +68,8 @@ class Ledger:
     `grown_at_s`, `shrunk_at_s`: group id -> when. `idle_since_s`: node name -> when it was first seen without work.
     `announced`: `uid/event/what about` -> when, so that an Event is not repeated. `ready_since_s`: node name -> when it was
     first seen with its devices; `starting_since_s`: instance id -> when it was first seen without a node;
-    `empty_since_s`: id of a group made from a template -> when it was first seen with nothing in it.
+    `empty_since_s`: id of a group made from a template -> when it was first seen with nothing in it. `blocked`: uid of a pod
+    that could not be evicted -> by what.
     """
 
     backoffs: Mapping[str, Backoff] = field(default_factory=empty)
@@ -71,6 +81,7 @@ class Ledger:
     ready_since_s: Mapping[str, int] = field(default_factory=empty)
     starting_since_s: Mapping[str, int] = field(default_factory=empty)
     empty_since_s: Mapping[str, int] = field(default_factory=empty)
+    blocked: Mapping[str, Blocked] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)

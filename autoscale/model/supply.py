@@ -86,6 +86,23 @@ class InstanceState(StrEnum):
     TERMINATING = "terminating"
 
 
+class NoticeKind(StrEnum):
+    """What a cloud has said of a machine's end."""
+
+    INTERRUPTED = "interrupted"  # it is taken away within minutes
+    REBALANCE = "rebalance"  # it may be taken away soon
+    ENDING = "ending"  # what it was reserved for runs out, or it is to be maintained
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """A cloud's word that a machine ends. `ends_at_s` is when; 0 when that was not said."""
+
+    kind: NoticeKind
+    text: str
+    ends_at_s: int = 0
+
+
 @dataclass(frozen=True, slots=True)
 class Instance:
     """One machine of a group, as the cloud says. `provider_id` equals the Node's `spec.providerID`."""
@@ -96,6 +113,7 @@ class Instance:
     zone: str = ""
     instance_type: str = ""
     protected: bool = False
+    notice: Notice | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -159,8 +177,29 @@ class NodeReservation:
 
 
 @dataclass(frozen=True, slots=True)
+class Condition:
+    """A node's condition, and since when it is so."""
+
+    type: str
+    status: str
+    since_s: int = 0
+    reason: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Disruption:
+    """What our taint and annotations say of a node that goes: why (a reason's code), and since when."""
+
+    code: str
+    since_s: int
+
+
+@dataclass(frozen=True, slots=True)
 class Node:
-    """A node as observed. `allocatable` is what the kubelet reports now, so devices may still be missing."""
+    """A node as observed. `allocatable` is what the kubelet reports now, so devices may still be missing.
+
+    `volumes` are those that are attached to it.
+    """
 
     name: str
     provider_id: str
@@ -173,6 +212,9 @@ class Node:
     deleting: bool = False
     created_at_s: int = 0
     reservation: NodeReservation | None = None
+    conditions: tuple[Condition, ...] = ()
+    disruption: Disruption | None = None
+    volumes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -99,6 +99,9 @@ class Pod:
     """A pod as observed. `node_name` is empty until it is bound; `owner` is `Kind/name` of its controller or empty.
 
     `started_at_s` is when the kubelet took it, `refused_at_s` since when the scheduler has found no node for it; 0: never.
+    A pod that is being deleted has until `deletion_at_s`; `finalizers` may keep it longer. `local_volumes` end with it.
+    `next_claim` is that of whoever will take its place, written before it is evicted. `moving` marks, within a decision, a pod
+    of a node that goes: it stands for that successor.
     """
 
     uid: str
@@ -119,6 +122,11 @@ class Pod:
     nominated_node: str = ""
     tolerated_slots: tuple[str, ...] = ()
     claim: Claim | None = None
+    deletion_at_s: int = 0
+    finalizers: tuple[str, ...] = ()
+    local_volumes: tuple[str, ...] = ()
+    next_claim: Claim | None = None
+    moving: bool = False
 
     @property
     def ref(self) -> str:
@@ -195,6 +203,14 @@ class Code(StrEnum):
     BUSY = "NodeBusy"
     PROTECTED = "NodeProtected"
     MINIMUM = "GroupAtMinimum"
+    INTERRUPTED = "Interrupted"
+    REBALANCE = "RebalanceRecommended"
+    ENDING = "ReservationEnds"
+    UNHEALTHY = "Unhealthy"
+    DRIFTED = "Drifted"
+    EXPIRED = "Expired"
+    DRAIN_BLOCKED = "DrainBlocked"
+    UNWANTED = "DisruptionOver"
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,10 +14,22 @@ from typing import TYPE_CHECKING, NamedTuple
 import msgspec
 
 from autoscale.model.frozen import empty
-from autoscale.model.names import CLAIMED_AT, GROUP, PHASES, RESERVATION, RESERVED_AT, SLOT
+from autoscale.model.names import (
+    CLAIMED_AT,
+    DISRUPTED,
+    DISRUPTED_AT,
+    GROUP,
+    NEXT_CLAIMED_AT,
+    NEXT_GROUP,
+    NEXT_SLOT,
+    PHASES,
+    RESERVATION,
+    RESERVED_AT,
+    SLOT,
+)
 from autoscale.model.resources import Resources
 from autoscale.model.rules import DisruptionBudget
-from autoscale.model.supply import Node, NodeReservation
+from autoscale.model.supply import Condition, Disruption, Node, NodeReservation
 from autoscale.model.units import quantity
 from autoscale.model.workload import Claim, DaemonSet, Pod, Taint, Toleration
 from autoscale.observe import wire
@@ -26,7 +38,7 @@ from autoscale.observe.requests import A_QUANTITY, NO_RESIZE, BadQuantity, Resiz
 from autoscale.observe.shapes import NOTHING, read, shape_of
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterable, Mapping
     from datetime import datetime
 
 _POD = msgspec.json.Decoder(wire.PodObject)
@@ -97,7 +109,11 @@ def pod_from_struct(obj: wire.PodObject, *, strict: bool = False) -> Pod:
         mirror=_MIRROR in annotations,
         nominated_node=(status.nominated_node_name if status else None) or "",
         tolerated_slots=tolerated_slots,
-        claim=_claim(annotations),
+        claim=_claim(annotations, SLOT, GROUP, CLAIMED_AT),
+        deletion_at_s=_seconds(meta.deletion_timestamp),
+        finalizers=tuple(meta.finalizers or ()),
+        local_volumes=tuple([volume.name for volume in spec.volumes or () if volume.local]),
+        next_claim=_claim(annotations, NEXT_SLOT, NEXT_GROUP, NEXT_CLAIMED_AT),
     )
 
 
@@ -117,6 +133,9 @@ def node_from_struct(obj: wire.NodeObject, *, strict: bool = False) -> Node:
         deleting=meta.deletion_timestamp is not None,
         created_at_s=_seconds(meta.creation_timestamp),
         reservation=_reservation(annotations),
+        conditions=_conditions(status.conditions or ()),
+        disruption=_disruption(annotations, spec.taints or ()),
+        volumes=tuple(volume.name for volume in status.volumes_attached or ()),
     )
 
 
@@ -190,12 +209,26 @@ def _seconds(at: datetime | None) -> int:
     return int(at.timestamp()) if at else 0
 
 
-def _claim(annotations: Mapping[str, str]) -> Claim | None:
+def _claim(annotations: Mapping[str, str], slot_key: str, group_key: str, at_key: str) -> Claim | None:
     """The claim. A time that can't be read is 0: a claim as old as the world, which runs out at once."""
-    slot = annotations.get(SLOT)
+    slot = annotations.get(slot_key)
     if not slot:
         return None
-    return Claim(slot, annotations.get(GROUP, ""), _whole(annotations.get(CLAIMED_AT, "")))
+    return Claim(slot, annotations.get(group_key, ""), _whole(annotations.get(at_key, "")))
+
+
+def _conditions(said: Iterable[wire.Condition]) -> tuple[Condition, ...]:
+    """What a node says of itself, beside the heartbeats."""
+    return tuple(Condition(c.type, c.status, _seconds(c.last_transition_time), c.reason or "") for c in said)
+
+
+def _disruption(annotations: Mapping[str, str], taints: Iterable[wire.TaintObject]) -> Disruption | None:
+    """Our taint is what counts; a node that only has the annotations is open. A time that can't be read is 0."""
+    for taint in taints:
+        if taint.key == DISRUPTED:
+            since_s = _whole(annotations.get(DISRUPTED_AT, ""))
+            return Disruption(annotations.get(DISRUPTED) or taint.value or "", since_s)
+    return None
 
 
 def _reservation(annotations: Mapping[str, str]) -> NodeReservation | None:

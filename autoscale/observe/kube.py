@@ -10,7 +10,7 @@ from autoscale.model.snapshot import ClusterView
 from autoscale.observe import decode, storage
 from autoscale.observe.kube_admission import read_admission
 from autoscale.observe.kube_connect import connect
-from autoscale.observe.kube_store import Changes, Store, pod_matters
+from autoscale.observe.kube_store import Changes, Store, node_alarms, pod_matters
 from autoscale.observe.kube_verbs import Verbs
 from autoscale.observe.watch import Watcher, WatchSettings
 
@@ -37,7 +37,7 @@ class KubeCluster(Verbs):
         self._changes = Changes()
         self._daemon_sets: Store[DaemonSet] = Store(self._changes, decode.daemon_set)
         pods: Store[Pod] = Store(self._changes, decode.pod, keep=lambda pod: not pod.finished, matters=pod_matters)
-        nodes: Store[Node] = Store(self._changes, decode.node)
+        nodes: Store[Node] = Store(self._changes, decode.node, alarms=node_alarms)
         self._namespaces: Store[decode.Namespace] = Store(self._changes, decode.namespace)
         super().__init__(http, pods, nodes)
         settings = settings or WatchSettings()
@@ -76,8 +76,8 @@ class KubeCluster(Verbs):
         Raises Unreachable when they can't be listed, or when the watches have been cut off for too long to trust them.
         """
         self._follow()
-        if self._storage_watchers and any(p.shape.claims and not p.node_name for p in self._pods.all()):
-            self._watchers += self._storage_watchers  # only where a pod with a volume waits
+        if self._storage_watchers and any(p.shape.claims for p in self._pods.all()):
+            self._watchers += self._storage_watchers  # only where pods have volumes
             self._storage_watchers = ()
             self._follow()
         if self._budget_watchers and may_preempt(self._pods.all()):
@@ -119,6 +119,11 @@ class KubeCluster(Verbs):
     def generation(self) -> int:
         """Grows with every change by others that the engine should look at; heartbeats and our own writes don't count."""
         return self._changes.generation
+
+    @property
+    def alarms(self) -> int:
+        """Grows with every change that may not wait: somebody else tainted a node, or a condition of it changed."""
+        return self._changes.alarms
 
     def wait_for_change(self, generation: int, timeout_s: float) -> bool:
         """Wait until the generation is not this one any more, at most so long; whether it changed."""

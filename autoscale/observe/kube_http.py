@@ -17,7 +17,7 @@ import msgspec
 import urllib3
 
 from autoscale import __version__
-from autoscale.errors import ClusterError, Conflict, NotFound, Unreachable
+from autoscale.errors import ClusterError, Conflict, Disallowed, NotFound, Unreachable
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -37,12 +37,26 @@ class Gone(ClusterError):  # noqa: N818 - the HTTP status's own name
     """The version asked for is no longer kept (410): list again."""
 
 
+class Cause(msgspec.Struct):
+    """One of several causes of a refusal."""
+
+    reason: str = ""
+    message: str = ""
+
+
+class Details(msgspec.Struct):
+    """What a refusal says beside its message."""
+
+    causes: list[Cause] | None = None
+
+
 class Status(msgspec.Struct):
     """What the API server says when it refuses: a `Status` object."""
 
     message: str = ""
     reason: str = ""
     code: int = 0
+    details: Details | None = None
 
 
 _OBJECT_IN_FRONT = re.compile(r"^\w+\(host=.*?\): |^<.*?>: ")
@@ -149,6 +163,8 @@ class Http:
             else:
                 if response.status < 300:
                     return response.data
+                if response.status == 429 and (budgets := _budgets(response.data)):
+                    raise Disallowed(budgets)
                 if response.status not in _BUSY or not left:
                     raise refusal(response.status, _message(response.data, response))
                 asked_s = _retry_after_s(response)
@@ -195,6 +211,16 @@ def _message(body: bytes, response: urllib3.BaseHTTPResponse) -> str:
     except msgspec.MsgspecError:
         text = " ".join(body[:200].decode(errors="replace").split())
     return text or response.reason or f"HTTP {response.status}"
+
+
+def _budgets(body: bytes) -> str:
+    """What PodDisruptionBudgets say against an eviction; empty when it is for another reason that the server says no."""
+    try:
+        said = _STATUS.decode(body)
+    except msgspec.MsgspecError:
+        return ""
+    causes = (said.details and said.details.causes) or ()
+    return "; ".join(cause.message or said.message for cause in causes if cause.reason == "DisruptionBudget")
 
 
 def _retry_after_s(response: urllib3.BaseHTTPResponse) -> float:

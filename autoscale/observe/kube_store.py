@@ -13,9 +13,12 @@ from typing import TYPE_CHECKING, Generic, TypeVar
 import msgspec
 import structlog
 
+from autoscale.model.names import PREFIX
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Iterator
 
+    from autoscale.model.supply import Node
     from autoscale.model.workload import Pod
 
 T = TypeVar("T")
@@ -51,20 +54,22 @@ _ENVELOPE = msgspec.json.Decoder(Envelope)
 
 
 class Changes:
-    """Two counters that several stores share: `revision` grows with every change, `generation` with those that matter.
+    """Counters that several stores share: `revision` grows with every change, `generation` with those that matter.
 
-    Our own writes raise the revision only: whoever wrote knows.
+    `alarms` grows with those that matter at once. Our own writes raise the revision only: whoever wrote knows.
     """
 
     def __init__(self) -> None:
         self.revision = 0
         self.generation = 0
+        self.alarms = 0
         self._condition = threading.Condition()
 
-    def note(self, *, matters: bool) -> None:
+    def note(self, *, matters: bool, alarming: bool = False) -> None:
         """Something changed."""
         with self._condition:
             self.revision += 1
+            self.alarms += alarming
             if matters:
                 self.generation += 1
                 self._condition.notify_all()
@@ -89,7 +94,7 @@ class Store(Generic[T]):
     """Objects of one kind by `namespace/name` or `name`. Safe to share between threads.
 
     `keep` says whether an object is of interest at all, `matters` whether a change from old to new is one that the
-    engine should wake up for (None stands for not there).
+    engine should wake up for (None stands for not there), `alarms` whether it should at once.
     """
 
     def __init__(
@@ -99,11 +104,13 @@ class Store(Generic[T]):
         *,
         keep: Callable[[T], bool] = lambda _: True,
         matters: Callable[[T | None, T | None], bool] = lambda old, new: old != new,
+        alarms: Callable[[T, T], bool] = lambda _old, _new: False,
     ) -> None:
         self._changes = changes
         self._decode = decode
         self._keep = keep
         self._matters = matters
+        self._alarms = alarms
         self._objects: dict[str, tuple[int, T]] = {}
         self._lock = threading.Lock()
         self._writing: dict[str, _InFlight] = {}
@@ -200,7 +207,7 @@ class Store(Generic[T]):
             if matters and flight:
                 flight.seen.add(version)
                 matters = False
-        self._changes.note(matters=matters)
+        self._changes.note(matters=matters, alarming=not own and old is not None and self._alarms(old[1], obj))
 
     def _take_out(self, key: str, version: int) -> None:
         with self._lock:
@@ -216,6 +223,18 @@ def pod_matters(old: Pod | None, new: Pod | None) -> bool:
     if old is None or new is None or old.uid != new.uid:
         return True
     return _looked_at(old) != _looked_at(new)
+
+
+def node_alarms(old: Node, new: Node) -> bool:
+    """Whether somebody has said something of the node that may mean its end: a taint that is not ours, or a condition."""
+    return _said_of(old) != _said_of(new)
+
+
+def _said_of(node: Node) -> tuple[object, ...]:
+    return (
+        [taint for taint in node.taints if not taint.key.startswith(PREFIX)],
+        [(each.type, each.status, each.reason) for each in node.conditions if each.type != "Ready"],
+    )
 
 
 def _looked_at(pod: Pod) -> tuple[object, ...]:

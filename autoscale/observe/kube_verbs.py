@@ -11,7 +11,18 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 
 from autoscale.errors import Conflict, NotFound
-from autoscale.model.names import CLAIMED_AT, GROUP, RESERVATION, RESERVED_AT, SLOT
+from autoscale.model.names import (
+    CLAIMED_AT,
+    DISRUPTED,
+    DISRUPTED_AT,
+    GROUP,
+    NEXT_CLAIMED_AT,
+    NEXT_GROUP,
+    NEXT_SLOT,
+    RESERVATION,
+    RESERVED_AT,
+    SLOT,
+)
 from autoscale.observe.kube_events import EventWriter
 from autoscale.observe.kube_http import JSON_PATCH, MERGE_PATCH, Http
 
@@ -70,19 +81,29 @@ class Verbs:
         annotations = {SLOT: slot, GROUP: group, CLAIMED_AT: str(at_s)}
         self._patch_pod(pod, {"metadata": {"uid": pod[0], "annotations": annotations}}, MERGE_PATCH)
 
+    def claim_next(self, pod: tuple[str, str], *, slot: str, group: str, at_s: int) -> None:
+        """Write onto a pod that runs which slot is meant for whoever takes its place."""
+        annotations = {NEXT_SLOT: slot, NEXT_GROUP: group, NEXT_CLAIMED_AT: str(at_s)}
+        self._patch_pod(pod, {"metadata": {"uid": pod[0], "annotations": annotations}}, MERGE_PATCH)
+
     def unclaim(self, pod: tuple[str, str], *, slot: str) -> None:
-        """Take the claim off, if it is still this slot's."""
+        """Take the claim off, its own or that for whoever takes its place, if it is still this slot's."""
         seen = self._seen(pod)
-        if seen is not None and (seen.claim is None or seen.claim.slot != slot):
-            return
-        patch = [_is("/metadata/uid", pod[0]), _is(_annotation(SLOT), slot)]
-        for key in (GROUP, CLAIMED_AT):  # what may be missing is added first: taking away nothing would be an error
+        if seen is None or (seen.claim is not None and seen.claim.slot == slot):
+            self._unclaim(pod, slot, (SLOT, GROUP, CLAIMED_AT))
+        if seen is None or (seen.next_claim is not None and seen.next_claim.slot == slot):
+            self._unclaim(pod, slot, (NEXT_SLOT, NEXT_GROUP, NEXT_CLAIMED_AT))
+
+    def _unclaim(self, pod: tuple[str, str], slot: str, keys: tuple[str, str, str]) -> None:
+        first, *others = keys
+        patch = [_is("/metadata/uid", pod[0]), _is(_annotation(first), slot)]
+        for key in others:  # what may be missing is added first: taking away nothing would be an error
             patch += [{"op": "add", "path": _annotation(key), "value": ""}, {"op": "remove", "path": _annotation(key)}]
-        patch.append({"op": "remove", "path": _annotation(SLOT)})
+        patch.append({"op": "remove", "path": _annotation(first)})
         try:
             self._patch_pod(pod, patch, JSON_PATCH)
         except Conflict:
-            if self._read_pod(pod).annotation(SLOT) == slot:
+            if self._read_pod(pod).annotation(first) == slot:
                 raise
 
     def tolerate(self, pod: tuple[str, str], *, slot: str) -> None:
@@ -163,6 +184,55 @@ class Verbs:
         with self._nodes.writing(node):
             self._nodes.put_own(self._http.patch(_node_path(node), patch, content_type=MERGE_PATCH))
 
+    def disrupt(self, node: str, *, code: str, at_s: int) -> None:
+        """Close the node with our taint, and say why and since when."""
+
+        def change(seen: _Object) -> dict[str, Any] | None:
+            taints = seen.spec.taints or []
+            ours = {"key": DISRUPTED, "value": code, "effect": "NoSchedule"}
+            if seen.annotation(DISRUPTED) == code and any(_is_disruption(t) for t in taints):
+                return None
+            kept = [t for t in taints if not _is_disruption(t)]
+            annotations = {DISRUPTED: code, DISRUPTED_AT: str(at_s)}
+            return {"metadata": {"annotations": annotations}, "spec": {"taints": [*kept, ours]}}
+
+        self._change_node(node, change)
+
+    def restore(self, node: str) -> None:
+        """Take that taint and what was said off again."""
+
+        def change(seen: _Object) -> dict[str, Any] | None:
+            taints = seen.spec.taints or []
+            kept = [t for t in taints if not _is_disruption(t)]
+            if len(kept) == len(taints) and not seen.annotation(DISRUPTED):
+                return None
+            return {
+                "metadata": {"annotations": {DISRUPTED: None, DISRUPTED_AT: None}},
+                "spec": {"taints": kept or None},
+            }
+
+        self._change_node(node, change)
+
+    def evict(self, pod: tuple[str, str]) -> None:
+        """Ask for the very pod to be evicted, with its own grace. Disallowed when a budget says no.
+
+        A pod that ends already is as good as evicted.
+        """
+        seen = self._seen(pod)
+        if seen is not None and seen.deleting:
+            return
+        namespace, _, name = pod[1].partition("/")
+        eviction = {
+            "apiVersion": "policy/v1",
+            "kind": "Eviction",
+            "metadata": {"name": name, "namespace": namespace},
+            "deleteOptions": {"preconditions": {"uid": pod[0]}},
+        }
+        try:
+            self._http.post(f"{_pod_path(pod)}/eviction", eviction)
+        except Conflict as error:
+            raise NotFound(f"pod {pod[1]} is gone; another has its name") from error
+
     def announce(self, pod: tuple[str, str], *, event: str, text: str, about: str = "") -> None:
         """Have an Event about the pod written soon. Best effort: never raises, and does not wait."""
         self.events.add(pod, event=event, text=text, about=about)
@@ -221,6 +291,10 @@ def _reservation(slot: str, phase: str, at_s: int) -> dict[str, str]:
 
 def _is_ours(taint: Mapping[str, Any]) -> bool:
     return taint.get("key") == SLOT and taint.get("effect") == "NoSchedule"
+
+
+def _is_disruption(taint: Mapping[str, Any]) -> bool:
+    return taint.get("key") == DISRUPTED
 
 
 def _annotation(key: str) -> str:

@@ -34,6 +34,7 @@ class Meta(Struct, rename="camel"):
     annotations: Texts = None
     creation_timestamp: datetime | None = None
     deletion_timestamp: datetime | None = None
+    finalizers: list[str] | None = None
     owner_references: list[Owner] | None = None
 
 
@@ -89,12 +90,25 @@ class EphemeralSource(Struct, rename="camel"):
     volume_claim_template: ClaimTemplate | None = None
 
 
+class EmptyDirSource(Struct):
+    """A directory that ends with its pod."""
+
+    medium: str | None = None
+
+
 class Volume(Struct, rename="camel"):
     """A volume, as far as it binds a pod to a place."""
 
     name: str = ""
     persistent_volume_claim: ClaimSource | None = None
     ephemeral: EphemeralSource | None = None
+    empty_dir: EmptyDirSource | None = None
+    host_path: dict[str, Any] | None = None
+
+    @property
+    def local(self) -> bool:
+        """Whether what it holds is on the node's disk: lost, or left behind, when the pod goes."""
+        return self.host_path is not None or (self.empty_dir is not None and self.empty_dir.medium != "Memory")
 
 
 class PodSpec(Struct, rename="camel"):
@@ -284,19 +298,28 @@ class NodeSpec(Struct, rename={"provider_id": "providerID"}):
     taints: list[TaintObject] | None = None
 
 
-class Condition(Struct):
+class Condition(Struct, rename="camel"):
     """A node's condition."""
 
     type: str = ""
     status: str = ""
+    reason: str | None = None
+    last_transition_time: datetime | None = None
 
 
-class NodeStatus(Struct):
+class AttachedVolume(Struct):
+    """A volume that is attached to a node."""
+
+    name: str = ""
+
+
+class NodeStatus(Struct, rename="camel"):
     """A node's status."""
 
     allocatable: Quantities = None
     capacity: Quantities = None
     conditions: list[Condition] | None = None
+    volumes_attached: list[AttachedVolume] | None = None
 
 
 class NodeObject(Struct):

@@ -19,12 +19,13 @@ _REASONS = {
 
 
 class Refused(Exception):  # noqa: N818 - what the API server does
-    """An answer other than yes: an HTTP status and the API server's sentence."""
+    """An answer other than yes: an HTTP status, the API server's sentence, and (reason, message) of each cause."""
 
-    def __init__(self, code: int, message: str) -> None:
+    def __init__(self, code: int, message: str, *, causes: tuple[tuple[str, str], ...] = ()) -> None:
         super().__init__(message)
         self.code = code
         self.message = message
+        self.causes = causes
 
     @property
     def status(self) -> dict[str, Any]:
@@ -37,4 +38,5 @@ class Refused(Exception):  # noqa: N818 - what the API server does
             "message": self.message,
             "reason": _REASONS.get(self.code, ""),
             "code": self.code,
+            **({"details": {"causes": [{"reason": r, "message": m} for r, m in self.causes]}} if self.causes else {}),
         }

@@ -52,3 +52,8 @@ def _field(path: str) -> Callable[[Json], str]:
         return value or ""
 
     return read
+
+
+def selects_labels(wanted: Json | None, labels: Json) -> bool:
+    """Whether a label selector as objects have it means these labels; only `matchLabels` is known."""
+    return all(labels.get(key) == value for key, value in ((wanted or {}).get("matchLabels") or {}).items())

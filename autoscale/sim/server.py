@@ -14,6 +14,7 @@ from urllib.parse import parse_qsl, urlsplit
 
 import msgspec
 
+from autoscale.sim.evicting import evict
 from autoscale.sim.faults import HANG_UP, Faults
 from autoscale.sim.patching import patched
 from autoscale.sim.refusals import Refused
@@ -177,6 +178,8 @@ class _Handler(BaseHTTPRequestHandler):
             case "POST", True if target.part == "binding":
                 bind(store, target.key, str(_json(body)["target"]["name"]))
                 return {"kind": "Status", "apiVersion": "v1", "status": "Success", "code": 201}
+            case "POST", True if target.part == "eviction":
+                return evict(store, target.key, _json(body))
             case "PATCH", True if target.part in ("", "status"):
                 return self._patch(target, body)
             case "DELETE", True:

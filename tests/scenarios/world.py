@@ -10,13 +10,13 @@ from collections import Counter
 from dataclasses import dataclass, field, replace
 
 from autoscale.demand.fit import admits, matches
-from autoscale.errors import Conflict, NotFound
+from autoscale.errors import Conflict, Disallowed, NotFound
 from autoscale.loop import Engine, Turn, changes, tick
-from autoscale.model.names import SLOT
+from autoscale.model.names import DISRUPTED, SLOT
 from autoscale.model.resources import Resources
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import ClusterView, Ledger
-from autoscale.model.supply import Node, NodeGroup, NodeReservation
+from autoscale.model.supply import Disruption, Node, NodeGroup, NodeReservation
 from autoscale.model.workload import Claim, DaemonSet, Pod, Taint, Toleration
 from autoscale.solve import solve
 from providers.fake import FakeProvider
@@ -92,6 +92,9 @@ class Kube:
     daemon_sets: tuple[DaemonSet, ...] = ()
     events: list[tuple[str, str, str]] = field(default_factory=list)
     generation: int = 0
+    alarms: int = 0
+    budgets: dict[str, int] = field(default_factory=dict)  # owner -> how many of its pods have to be there
+    evicted: list[tuple[str, str]] = field(default_factory=list)  # (pod, node), in order
 
     def wait_for_change(self, generation: int, timeout_s: float) -> bool:
         """Let the time pass."""
@@ -116,6 +119,38 @@ class Kube:
         found = self._pod(pod)
         if found.claim and found.claim.slot == slot:
             self.pods[pod[0]] = replace(found, claim=None)
+        if found.next_claim and found.next_claim.slot == slot:
+            self.pods[pod[0]] = replace(found, next_claim=None)
+
+    def claim_next(self, pod: tuple[str, str], *, slot: str, group: str, at_s: int) -> None:
+        """As the port says."""
+        self.pods[pod[0]] = replace(self._pod(pod), next_claim=Claim(slot, group, at_s))
+
+    def evict(self, pod: tuple[str, str]) -> None:
+        """As the port says; the kubelet ends the pod in the next second but one."""
+        found = self._pod(pod)
+        if found.deleting:
+            return
+        owner = f"{found.namespace}/{found.owner}"
+        there = [
+            p for p in self.pods.values() if f"{p.namespace}/{p.owner}" == owner and p.node_name and not p.deleting
+        ]
+        if owner in self.budgets and len(there) <= self.budgets[owner]:
+            raise Disallowed(f"The disruption budget of {owner} needs {self.budgets[owner]} healthy pods")
+        self.evicted.append((found.name, found.node_name))
+        self.pods[pod[0]] = replace(found, deleting=True, deletion_at_s=self.time.now + 2)
+
+    def disrupt(self, node: str, *, code: str, at_s: int) -> None:
+        """As the port says."""
+        found = self._node(node)
+        taints = (*(t for t in found.taints if t.key != DISRUPTED), Taint(DISRUPTED, code))
+        self.nodes[node] = replace(found, taints=taints, disruption=Disruption(code, at_s))
+
+    def restore(self, node: str) -> None:
+        """As the port says."""
+        found = self._node(node)
+        taints = tuple(t for t in found.taints if t.key != DISRUPTED)
+        self.nodes[node] = replace(found, taints=taints, disruption=None)
 
     def tolerate(self, pod: tuple[str, str], *, slot: str) -> None:
         """As the port says."""
@@ -197,6 +232,8 @@ class World:
         self.kills = 0
         self.born: dict[str, int] = {}
         self.peak: Counter[str] = Counter()
+        self.succeeded: set[str] = set()
+        self.successors = 0
         self.engine = Engine(
             cluster=self.kube,
             providers=(self.cloud,),
@@ -273,6 +310,7 @@ class World:
     def step(self) -> None:
         """What cloud, kubelets and scheduler do in a second."""
         self._machines()
+        self._controllers()
         self._daemons()
         self._schedule()
 
@@ -302,7 +340,26 @@ class World:
                     self._come_up(name, group)
         for name in [n for n in self.kube.nodes if n.removeprefix("node-") not in alive and n.startswith("node-i-")]:
             del self.kube.nodes[name]
-            for uid in [uid for uid, pod in self.kube.pods.items() if pod.node_name == name]:
+            for uid, pod in [(uid, pod) for uid, pod in self.kube.pods.items() if pod.node_name == name]:
+                self.kube.pods[uid] = replace(pod, deleting=True, finalizers=())
+            self._controllers()
+
+    def _controllers(self) -> None:
+        """A pod that is being deleted ends in time, unless a finalizer keeps it; whoever has an owner comes again at once."""
+        for uid, pod in list(self.kube.pods.items()):
+            if not pod.deleting:
+                continue
+            if pod.owner and not pod.daemon and uid not in self.succeeded:
+                self.succeeded.add(uid)
+                self.successors += 1
+                name = f"{pod.name.partition('~')[0]}~{self.successors}"
+                self.submit(
+                    Pod(
+                        f"uid-{name}", pod.namespace, name, pod.shape, pod.labels, pod.annotations, pod.owner,
+                        local_volumes=pod.local_volumes,
+                    )
+                )  # fmt: skip
+            if self.time.now >= pod.deletion_at_s and not pod.finalizers:
                 del self.kube.pods[uid]
 
     def _come_up(self, name: str, group: NodeGroup) -> None:

@@ -12,7 +12,7 @@ from autoscale.model.plan import Action, Assign, Hold, Release, Unclaim
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import Backoff, Ledger, Snapshot
 from autoscale.model.supply import FaultKind, InstanceState
-from autoscale.model.workload import DaemonSet, PodShape, Taint, Toleration
+from autoscale.model.workload import Claim, DaemonSet, PodShape, Taint, Toleration
 from tests.builders import NOW, fault, group, instance, node, pod, resources, shape, snapshot
 
 AGENT = DaemonSet("logs", "agent", PodShape(resources(cpu=1, pods=1)))
@@ -135,11 +135,22 @@ def test_a_hold_ends_when_its_pods_take_too_long(*, gpus: int, ready_s: int | No
     """The clock starts when the node is held and shows its devices; pods that were kept out are demand again."""
     there = node("g8-0", gpus=gpus, slot="p-000", phase="held", since_s=NOW - held_s)
     ledger = Ledger(ready_since_s={} if ready_s is None else {"g8-0": NOW - ready_s})
-    pods = tuple(replace(p, tolerated_slots=("p-000",)) for p in CLAIMED)
+    claim = Claim("p-000", "g8", NOW - 1000)
+    pods = tuple(replace(p, tolerated_slots=("p-000",), claim=claim) for p in CLAIMED)
     found = standing(snapshot(pods=pods, nodes=(there,), groups=(group(running=1),), ledger=ledger))
     assert [type(a) for a in found.actions] == ([Unclaim, Release] if over else [])
     assert found.waiting == (pods if over else ())
     assert [f.code for f in found.faults] == (["PodsNotBound"] if over else [])
+
+
+def test_whoever_claims_a_node_that_is_held_has_the_time_that_all_have() -> None:
+    """The clock starts anew with the last claim: a pod that takes an evicted one's place comes when the node is long ready."""
+    there = node("g8-0", slot="p-000", phase="held", since_s=NOW - 900)
+    late = replace(CLAIMED[0], tolerated_slots=("p-000",), claim=Claim("p-000", "g8", NOW - 119))
+    ledger = Ledger(ready_since_s={"g8-0": NOW - 800})
+    world = snapshot(pods=(late,), nodes=(there,), groups=(group(running=1),), ledger=ledger)
+    assert done(world) == []
+    assert [type(a) for a in done(replace(world, now_s=NOW + 1))] == [Unclaim, Release]
 
 
 def test_a_claim_on_a_released_node_is_void() -> None:

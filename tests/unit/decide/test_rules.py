@@ -202,7 +202,7 @@ def test_a_held_node_waits_longer_for_pods_that_wait_for_others() -> None:
     """While another node is on its way, a pod with rules about others has as long as that may take."""
     ledger = Ledger(ready_since_s={"g8-0": NOW - 300})
     for rules, opened in ((together("b"), False), (PodRules(), True)):
-        waits = pod("a", shape(rules=rules), claim=("p-0", "g8"), tolerated_slots=("p-0",))
+        waits = pod("a", shape(rules=rules), claim=("p-0", "g8"), claimed_at_s=NOW - 300, tolerated_slots=("p-0",))
         other = pod("b", shape(gpus=8), claim=("p-1", "g8"), labels={"app": "b"})
         there = node("g8-0", slot="p-0", phase="held", since_s=NOW - 300)
         seen = snapshot(pods=(waits, other), nodes=(there,), groups=(group(running=1, target_nodes=2),), ledger=ledger)

@@ -8,7 +8,7 @@ import pytest
 
 from autoscale.model.resources import Resources
 from autoscale.model.rules import HostPort, PodRules, PodTerm, Requirement, Spread
-from autoscale.model.supply import Node, NodeReservation
+from autoscale.model.supply import Condition, Disruption, Node, NodeReservation
 from autoscale.model.workload import (
     Claim,
     ClaimUse,
@@ -64,6 +64,11 @@ def test_a_whole_pod() -> None:
             "schedulerName": "kai",
             "nodeName": "n1",
             "schedulingGates": [{"name": "wait"}],
+            "volumes": [
+                {"name": "scratch", "emptyDir": {}},
+                {"name": "shm", "emptyDir": {"medium": "Memory"}},
+                {"name": "disk", "hostPath": {"path": "/x"}},
+            ],
         },
         {"phase": "Running", "nominatedNodeName": "n2"},
         labels={"app": "web"},
@@ -71,10 +76,14 @@ def test_a_whole_pod() -> None:
             "gpu-autoscale.dev/slot": "p-3",
             "gpu-autoscale.dev/group": "g",
             "gpu-autoscale.dev/claimed-at": "1795411795",
+            "gpu-autoscale.dev/next-slot": "q-0",
+            "gpu-autoscale.dev/next-group": "h",
+            "gpu-autoscale.dev/next-claimed-at": "1795411796",
             "kubectl.kubernetes.io/last-applied-configuration": "{}",
         },
         creationTimestamp="2026-11-23T05:29:55Z",
         deletionTimestamp="2026-11-23T05:30:00Z",
+        finalizers=["a/b"],
         ownerReferences=[
             {"kind": "Thing", "name": "t", "uid": "1"},
             {"kind": "ReplicaSet", "name": "web-1", "uid": "2", "controller": True},
@@ -99,6 +108,9 @@ def test_a_whole_pod() -> None:
             "gpu-autoscale.dev/slot": "p-3",
             "gpu-autoscale.dev/group": "g",
             "gpu-autoscale.dev/claimed-at": "1795411795",
+            "gpu-autoscale.dev/next-slot": "q-0",
+            "gpu-autoscale.dev/next-group": "h",
+            "gpu-autoscale.dev/next-claimed-at": "1795411796",
         },
         owner="ReplicaSet/web-1",
         node_name="n1",
@@ -109,7 +121,25 @@ def test_a_whole_pod() -> None:
         nominated_node="n2",
         tolerated_slots=("p-3",),
         claim=Claim("p-3", "g", 1795411795),
+        deletion_at_s=1795411800,
+        finalizers=("a/b",),
+        local_volumes=("scratch", "disk"),
+        next_claim=Claim("q-0", "h", 1795411796),
     )
+
+
+def test_what_our_taint_says_of_a_node_that_goes() -> None:
+    """The taint counts; annotations without it are of the past, and a time that can't be read is the oldest."""
+    taint = {"key": "gpu-autoscale.dev/disrupted", "value": "Expired", "effect": "NoSchedule"}
+    said = {"gpu-autoscale.dev/disrupted": "Expired", "gpu-autoscale.dev/disrupted-at": "7"}
+
+    def read(annotations: dict[str, str], *taints: dict[str, str]) -> Disruption | None:
+        raw = {"metadata": {"name": "n", "annotations": annotations}, "spec": {"taints": list(taints)}}
+        return decode.node(json.dumps(raw).encode()).disruption
+
+    assert read(said, taint) == Disruption("Expired", 7)
+    assert read({}, taint) == Disruption("Expired", 0)
+    assert read(said) is None
 
 
 def test_a_bare_pod_has_defaults() -> None:
@@ -296,7 +326,17 @@ def test_a_whole_node() -> None:
     raw = node_json(
         allocatable={"cpu": "3920.5m", "memory": "14481Mi", "nvidia.com/gpu": "1", "pods": "29", "bad": "x"},
         capacity={"cpu": "4"},
-        conditions=[{"type": "Ready", "status": "True"}],
+        conditions=[
+            {"type": "Ready", "status": "True"},
+            {
+                "type": "GpuXid",
+                "status": "True",
+                "reason": "Xid79",
+                "lastTransitionTime": "2026-11-23T05:29:55Z",
+                "lastHeartbeatTime": "2026-11-23T06:00:00Z",
+            },
+        ],
+        volumesAttached=[{"name": "csi/v1", "devicePath": ""}],
     )
     assert decode.node(raw) == Node(
         name="n1",
@@ -313,6 +353,8 @@ def test_a_whole_node() -> None:
         ready=True,
         created_at_s=1795411795,
         reservation=NodeReservation("p-3", "held", 5),
+        conditions=(Condition("Ready", "True"), Condition("GpuXid", "True", 1795411795, "Xid79")),
+        volumes=("csi/v1",),
     )
 
 
