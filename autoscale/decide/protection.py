@@ -56,4 +56,4 @@ def _over(value: str, pod: Pod, now_s: int) -> bool:
     if match is None or not any(match.groups()):
         return False
     hours, minutes, seconds = (int(part or 0) for part in match.groups())
-    return now_s - pod.created_at_s >= hours * 3600 + minutes * 60 + seconds
+    return now_s - (pod.started_at_s or pod.created_at_s) >= hours * 3600 + minutes * 60 + seconds
