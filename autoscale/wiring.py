@@ -8,12 +8,14 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from autoscale.catalog.overlaid import Overlaid
 from autoscale.catalog.refresh import judge
 from autoscale.catalog.store import Store
 from autoscale.clock import SystemClock
 from autoscale.config import find, load
 from autoscale.config.problems import nearest
 from autoscale.errors import AutoscaleError, BadInput, ProviderError
+from autoscale.model.overlay import REGION, score_in
 from autoscale.model.problem import Solution, Status
 from autoscale.model.supply import Fault, FaultKind
 
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
 
     from autoscale.config import Settings
     from autoscale.model.catalog import Catalog
+    from autoscale.model.overlay import Overlay
     from autoscale.model.problem import Problem
     from autoscale.model.supply import NodeGroup
     from autoscale.observe.kube import KubeCluster
@@ -35,15 +38,14 @@ SOURCE = "catalog_source"  # what a provider's module has when its prices can be
 FAILED = "nothing was planned"
 
 
-def settings(path: str | None, *, kubeconfig: str | None = None, context: str | None = None) -> Settings:
+def settings(
+    path: str | None, *, kubeconfig: str | None = None, context: str | None = None, overlay: str | None = None
+) -> Settings:
     """The settings of a file, of the one that $AUTOSCALE_CONFIG names, or the defaults. Raises BadConfig.
 
-    A cluster that they don't name has the name that the kubeconfig has for it. The policies that hold always come last.
+    A cluster that they don't name has the name that the kubeconfig has for it. `overlay` goes before the file's own.
     """
-    found = load(find(path), policies={each.name: each.load for each in entry_points(group=POLICIES)})
-    found = replace(found, policies=(*found.policies, *(each.load()() for each in entry_points(group=ALWAYS))))
-    for name in found.providers or {}:
-        _provider_entry(name, found)
+    found = offline_settings(path, overlay=overlay)
     if found.cluster:
         return found
     from autoscale.observe.kube_name import cluster_name
@@ -51,12 +53,22 @@ def settings(path: str | None, *, kubeconfig: str | None = None, context: str | 
     return replace(found, decide=replace(found.decide, cluster=cluster_name(kubeconfig, context)))
 
 
-def offline_settings(path: str | None) -> Settings:
+def offline_settings(path: str | None, *, overlay: str | None = None) -> Settings:
     """The settings where no cluster has a part in it, so that its name need not be known. Raises BadConfig."""
     found = load(find(path), policies={each.name: each.load for each in entry_points(group=POLICIES)})
+    found = replace(found, policies=(*found.policies, *(each.load()() for each in entry_points(group=ALWAYS))))
     for name in found.providers or {}:
         _provider_entry(name, found)
-    return found
+    file = overlay or found.catalog.overlay
+    return with_overlay(found, file) if file else found
+
+
+def with_overlay(settings: Settings, path: str) -> Settings:
+    """The settings with the overlay of a file; their digest covers it. Raises BadConfig."""
+    from autoscale.catalog.overlay_file import load_overlay
+
+    found, digest = load_overlay(path, providers=tuple(each.name for each in entry_points(group=PROVIDERS)))
+    return replace(settings, overlay=found, digest=f"{settings.digest}+{digest}")
 
 
 def providers(settings: Settings, *, clock: Clock | None = None) -> tuple[Provider, ...]:
@@ -70,7 +82,7 @@ def providers(settings: Settings, *, clock: Clock | None = None) -> tuple[Provid
         more = {"catalogs": _catalogs(name, prices)} if hasattr(_module(entry), SOURCE) else {}
         with _named(name, settings):
             out.append(make(_options(name, settings), cluster=settings.cluster, now_s=now_s, **more))
-    return tuple(out)
+    return tuple(_seen_through(settings.overlay, each, prices) for each in out)
 
 
 def catalogue(settings: Settings) -> tuple[NodeGroup, ...]:
@@ -82,9 +94,10 @@ def catalogue(settings: Settings) -> tuple[NodeGroup, ...]:
         groups: Callable[[], tuple[NodeGroup, ...]] | None = getattr(module, "catalogue_groups", None)
         if hasattr(module, SOURCE):
             source = catalog_source(name, settings)
-            out += source.groups(prices.latest(name, source.region).catalog or source.shipped())
+            found = prices.latest(name, source.region).catalog or source.shipped()
+            out += [settings.overlay.laid_over(group, score_in(found, group)) for group in source.groups(found)]
         elif groups is not None:
-            out += groups()
+            out += [settings.overlay.laid_over(group) for group in groups()]
     return tuple(out)
 
 
@@ -127,6 +140,17 @@ def read_catalog(
     if judged.catalog is None:
         raise ProviderError(Fault(name, FaultKind.OTHER, "Partial", judged.problem, reading.at_s))
     return judged.catalog, reading.notes
+
+
+def _seen_through(overlay: Overlay, provider: Provider, prices: Store) -> Provider:
+    if not overlay.adjustments:
+        return provider
+
+    def score(group: NodeGroup) -> int | None:
+        found = prices.latest(group.provider, group.labels.get(REGION, "")).catalog
+        return score_in(found, group) if found else None
+
+    return Overlaid(provider, overlay, score)
 
 
 def _catalogs(name: str, prices: Store) -> Catalogs:

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoscale.cli.options import Named, cluster_options, config_option
+from autoscale.cli.options import Named, cluster_options, config_option, overlay_option
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
@@ -34,6 +34,7 @@ Exit status: 0 carried out, 1 you said no, or a part was refused by cluster or c
 @click.argument("plan", type=Named(), metavar="PLAN")
 @click.option("--auto-approve", is_flag=True, help="Don't ask.")
 @config_option
+@overlay_option
 @cluster_options
 @click.pass_context
 def apply(
@@ -42,6 +43,7 @@ def apply(
     plan: str,
     auto_approve: bool,
     config: str | None,
+    overlay: str | None,
     kubeconfig: str | None,
     context: str | None,
 ) -> None:
@@ -56,7 +58,12 @@ def apply(
     saved = planfile.load(plan)
     if saved.offline:
         raise BadInput(f"this plan can't be carried out, {saved.offline}", where=plan)
-    settings = wiring.settings(config or planfile.configuration(saved), kubeconfig=kubeconfig, context=context)
+    settings = wiring.settings(
+        config or planfile.configuration(saved),
+        kubeconfig=kubeconfig,
+        context=context,
+        overlay=overlay or planfile.overlay(saved),
+    )
     _same_configuration(saved, settings, plan)
     if not changes(saved.plan):
         click.echo("Nothing to do.")
@@ -123,10 +130,14 @@ def report(receipts: Sequence[Receipt]) -> Iterator[str]:
     yield f"{counts}; {claimed} pods wait for the nodes bought for them. `autoscale run` gives each node to its pods."
 
 
+def _with(configuration: str, overlay: str) -> str:
+    return f"{configuration or 'the defaults'}{f' with {overlay}' if overlay else ''}"
+
+
 def _same_configuration(saved: SavedPlan, settings: Settings, path: str) -> None:
     from autoscale.errors import StalePlan
 
     if settings.digest != saved.config_digest:
-        made = saved.config_source or "the defaults"
-        now = settings.source or "the defaults"
+        made = _with(saved.config_source, saved.overlay_source)
+        now = _with(settings.source, settings.overlay.source)
         raise StalePlan(f"{path}: the plan was made with another configuration, expected {made} as it was, found {now}")

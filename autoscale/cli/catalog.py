@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autoscale.cli.options import Named, config_option
+from autoscale.cli.options import Named, config_option, overlay_option
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -88,6 +88,7 @@ def _output(command: Any) -> Any:
 @click.option("--gpu", type=Named(), metavar="MODEL", help="Part of a GPU's name such as h100, or a pattern.")
 @click.option("--type", "type_", type=Named(), metavar="PATTERN", help="Instance or machine types such as 'g6*'.")
 @click.option("--capacity-type", type=click.Choice(["on-demand", "spot", "reserved"]), help="How it is bought.")
+@overlay_option
 @_output
 def show(
     *,
@@ -99,17 +100,18 @@ def show(
     capacity_type: str | None,
     output: str,
     config: str | None,
+    overlay: str | None,
 ) -> None:
     """Show types and prices, cheapest GPU first."""
     from autoscale import wiring
     from autoscale.cli.catalog_page import document, page
-    from autoscale.cli.catalog_rows import Wanted, chosen, refusals
+    from autoscale.cli.catalog_rows import Wanted, chosen, refusals, see
     from autoscale.cli.table import Paper
 
-    settings = wiring.offline_settings(config)
+    settings = wiring.offline_settings(config, overlay=overlay)
     used, problems = _used(settings, provider, region)
     wanted = Wanted(zones, gpu or "", type_ or "", capacity_type or "")
-    found = chosen(used, wanted)
+    found = [(each, see(each, pairs, settings.overlay)) for each, pairs in chosen(used, wanted)]
     now_s = wiring.clock().now_s()
     if output == "table":
         shown = [(each, pairs) for each, pairs in found if pairs or refusals(each, wanted)] or found[:1]
@@ -226,7 +228,10 @@ def refresh(
 @catalog.command(epilog=VALIDATE)
 @click.argument("file", type=Named(), required=False)
 @_where
-def validate(*, file: str | None, provider: str | None, region: str | None, config: str | None) -> None:
+@click.pass_context
+def validate(
+    ctx: click.Context, *, file: str | None, provider: str | None, region: str | None, config: str | None
+) -> None:
     """Check a file, or what is used now.
 
     Of a catalogue, every price that is not believed is listed with its reason.
@@ -240,6 +245,9 @@ def validate(*, file: str | None, provider: str | None, region: str | None, conf
     now_s = wiring.clock().now_s()
     used: list[Catalog] = []
     problems: list[str] = []
+    if file is not None and _is_overlay(file):
+        _overlay(ctx, file, config)
+        return
     if file is not None:
         used.append(load(file))
     else:
@@ -255,6 +263,35 @@ def validate(*, file: str | None, provider: str | None, region: str | None, conf
 
 
 # ---- what the commands share
+
+
+def _is_overlay(file: str) -> bool:
+    """Whether a file is meant to be an overlay: YAML, where catalogues are JSON."""
+    from autoscale.observe.strict import read_bytes
+
+    start = read_bytes(file)[:400].lstrip()
+    return not start.startswith(b"{") or b"Overlay" in start
+
+
+def _overlay(ctx: click.Context, file: str, config: str | None) -> None:
+    """Say what an overlay means, or every error in it."""
+    from autoscale import wiring
+    from autoscale.cli.catalog_page import overlay_page
+    from autoscale.cli.catalog_rows import Wanted, chosen, see
+    from autoscale.cli.streams import complain
+    from autoscale.cli.table import Paper
+    from autoscale.config import BadConfig
+
+    settings = wiring.offline_settings(config)
+    try:
+        settings = wiring.with_overlay(settings, file)
+    except BadConfig as error:
+        for problem in error.problems:
+            complain(str(problem))
+        ctx.exit(2)
+    used, _ = _used(settings, None, None)
+    known = [(each, see(each, pairs, settings.overlay)) for each, pairs in chosen(used, Wanted())]
+    click.echo(overlay_page(settings.overlay, known, Paper.of_stdout()), nl=False)
 
 
 def _used(settings: Settings, provider: str | None, region: str | None) -> tuple[list[Catalog], list[str]]:

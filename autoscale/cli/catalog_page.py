@@ -9,6 +9,7 @@ from autoscale.catalog.document import API_VERSION, day
 from autoscale.cli import words
 from autoscale.cli.catalog_rows import gpu_name, rows
 from autoscale.cli.page import Page
+from autoscale.demand.wording import amount
 from autoscale.model.catalog import SHIPPED
 from autoscale.model.units import MICRO
 
@@ -16,14 +17,16 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
 
     from autoscale.catalog.compare import Change
-    from autoscale.cli.catalog_rows import Row
+    from autoscale.cli.catalog_rows import Row, Seen
     from autoscale.cli.table import Paper
-    from autoscale.model.catalog import Catalog, Machine, Quote, Refusal
+    from autoscale.model.catalog import Catalog, Refusal
+    from autoscale.model.overlay import Adjustment, Interruption, Overlay
 
 _REFUSALS = 8
 _CHANGES = 40
-_HEAD = ("TYPE", "GPU", "EACH", "VCPU", "MEMORY", "BOUGHT", "US$/H", "US$/GPU-H", "ZONES")
-_RIGHT = (2, 3, 4, 6, 7)
+_HEAD = ("TYPE", "GPU", "EACH", "VCPU", "MEMORY", "BOUGHT", "LISTED", "US$/H", "US$/GPU-H", "+RISK/H", "ZONES")
+_LISTED, _RISK = 6, 9  # columns that only an overlay fills
+_RIGHT = (2, 3, 4, _LISTED, 7, 8, _RISK)
 
 
 def told(catalog: Catalog, now_s: int) -> str:
@@ -43,7 +46,7 @@ def head(catalog: Catalog, now_s: int) -> tuple[str, str, str]:
 
 def page(
     catalog: Catalog,
-    pairs: Sequence[tuple[Machine, Quote]],
+    offerings: Sequence[Seen],
     refusals: Sequence[Refusal],
     *,
     now_s: int,
@@ -53,13 +56,16 @@ def page(
     out = Page(paper)
     out.title(*head(catalog, now_s))
     out.gap()
-    found = rows(pairs)
+    found = rows(offerings)
+    left_out = [] if any(row.price_microusd_per_hour != row.listed_microusd_per_hour for row in found) else [_LISTED]
+    left_out += [] if any(row.interruption_microusd_per_hour for row in found) else [_RISK]
     cells = [_HEAD, *map(_cells, found)] if found else []
     widths = [max(map(len, column)) for column in zip(*cells, strict=True)]
     for row in cells:
         shown = [
             text.rjust(width) if index in _RIGHT else text.ljust(width)
             for index, (text, width) in enumerate(zip(row, widths, strict=True))
+            if index not in left_out
         ]
         line = f"  {'  '.join(shown)}".rstrip()
         out.lines.append(paper.dim(line) if row is _HEAD else line)
@@ -97,13 +103,52 @@ def _merged(refusals: Sequence[Refusal]) -> list[tuple[str, str, str, str, int, 
     return [(*key, zones) for key, zones in out.items()]
 
 
-def document(catalogs: Sequence[tuple[Catalog, Sequence[tuple[Machine, Quote]]]], now_s: int) -> dict[str, Any]:
+def document(catalogs: Sequence[tuple[Catalog, Sequence[Seen]]], now_s: int) -> dict[str, Any]:
     """All of it, for -o json and yaml."""
     return {
         "apiVersion": API_VERSION,
         "kind": "CatalogList",
-        "items": [_document(catalog, pairs, now_s) for catalog, pairs in catalogs],
+        "items": [_document(catalog, offerings, now_s) for catalog, offerings in catalogs],
     }
+
+
+def overlay_page(overlay: Overlay, known: Sequence[tuple[Catalog, Sequence[Seen]]], paper: Paper) -> str:
+    """What an overlay says, rule by rule, and how much of what is known each is about."""
+    out = Page(paper)
+    out.title(f"{overlay.source}: valid", words.counted(len(overlay.adjustments), "rule"))
+    where = " and ".join(f"{catalog.provider} {catalog.region}" for catalog, _ in known)
+    for rule in overlay.adjustments:
+        meant = sum(rule.name in seen.rules for _, offerings in known for seen in offerings)
+        size = f"{words.counted(meant, 'offering')} of {where}"
+        out.item("!" if not meant else "-", "yellow" if not meant else "green", f"{rule.name}: {says(rule)}", [size])
+    return out.text()
+
+
+def says(rule: Adjustment) -> str:
+    """`23 % off, $ 0.10/h a node more`."""
+    parts = []
+    if rule.price_microusd_per_hour is not None:
+        parts.append(f"costs $ {rule.price_microusd_per_hour / MICRO:g}/h")
+    if rule.discount_ppm is not None:
+        parts.append(f"{rule.discount_ppm / 10_000:g} % off the list price")
+    if rule.node_charge_microusd_per_hour is not None:
+        parts.append(f"$ {rule.node_charge_microusd_per_hour / MICRO:g}/h more a node")
+    if rule.interruption is not None:
+        parts.append(_interruption(rule.interruption))
+    if rule.replicas is not None:
+        parts.append(f"each GPU is {rule.replicas} {rule.shared_as}")
+    parts += [f"each GPU is {count} {name}" for name, count in rule.mig.items()]
+    parts += [f"{amount(name, each)} {name} a node" for name, each in rule.resources.items()]
+    return ", ".join(parts)
+
+
+def _interruption(rule: Interruption) -> str:
+    rates = [f"{rate / 10_000:g} % from score {score}" for score, rate in rule.by_score]
+    if rule.hourly_rate_ppm is not None:
+        rates.append(f"{rule.hourly_rate_ppm / 10_000:g} %{' without a score' if rates else ''}")
+    cost = [f"$ {rule.cost_microusd / MICRO:g}"] if rule.cost_microusd else []
+    cost += [f"{words.seconds(rule.lost_work_s)} of work"] if rule.lost_work_s else []
+    return f"interrupted in an hour: {', '.join(rates)}; each costs {' and '.join(cost)}"
 
 
 def changes(found: Sequence[Change], *, paper: Paper, titles: tuple[str, str]) -> str:
@@ -143,8 +188,10 @@ def _cells(row: Row) -> tuple[str, ...]:
         str(machine.vcpus),
         f"{machine.memory_mib / 1024:g} GiB",
         row.capacity_type,
+        _usd(row.listed_microusd_per_hour),
         _usd(row.price_microusd_per_hour),
         _usd(row.per_gpu_microusd_per_hour) if row.per_gpu_microusd_per_hour else "-",
+        _usd(row.interruption_microusd_per_hour) if row.interruption_microusd_per_hour else "-",
         _zones(row.zones),
     )
 
@@ -160,14 +207,14 @@ def _usd(microusd: int) -> str:
     return f"{microusd / MICRO:,.4f}"
 
 
-def _document(catalog: Catalog, pairs: Iterable[tuple[Machine, Quote]], now_s: int) -> dict[str, Any]:
+def _document(catalog: Catalog, offerings: Iterable[Seen], now_s: int) -> dict[str, Any]:
     return {
         "provider": catalog.provider,
         "region": catalog.region,
         "source": catalog.source,
         "at": moment(catalog.at_s),
         "ageSeconds": catalog.age_s(now_s),
-        "offerings": list(_offerings(catalog, pairs)),
+        "offerings": list(_offerings(catalog, offerings)),
         "refused": [refused(each) for each in catalog.refusals],
     }
 
@@ -184,9 +231,9 @@ def refused(each: Refusal) -> dict[str, Any]:
     }
 
 
-def _offerings(catalog: Catalog, pairs: Iterable[tuple[Machine, Quote]]) -> Iterator[dict[str, Any]]:
-    for machine, quote in pairs:
-        price = quote.price_microusd_per_hour
+def _offerings(catalog: Catalog, offerings: Iterable[Seen]) -> Iterator[dict[str, Any]]:
+    for machine, quote, offering, rules in offerings:
+        price = offering.price_microusd_per_hour
         score = catalog.scores.get((machine.accelerator, quote.zone))
         yield {
             "type": machine.name,
@@ -194,6 +241,9 @@ def _offerings(catalog: Catalog, pairs: Iterable[tuple[Machine, Quote]]) -> Iter
             "zoneId": catalog.zone_ids.get(quote.zone, quote.zone),
             "capacityType": quote.capacity_type.value,
             "usdPerHour": price / MICRO,
+            "listedUsdPerHour": quote.price_microusd_per_hour / MICRO,
+            "interruptionUsdPerHour": offering.interruption_microusd_per_hour / MICRO,
+            "overlayRules": list(rules),
             "usdPerGpuHour": price / machine.accelerators / MICRO if machine.accelerators else None,
             "at": moment(quote.at_s),
             "vcpus": machine.vcpus,

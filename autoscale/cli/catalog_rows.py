@@ -6,14 +6,18 @@ import difflib
 from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 from autoscale.errors import BadInput
+from autoscale.model.overlay import REGION
+from autoscale.model.resources import Resources
+from autoscale.model.supply import NodeGroup, Offering
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
     from autoscale.model.catalog import Catalog, Machine, Quote, Refusal
+    from autoscale.model.overlay import Overlay
 
 _MOST_NAMED = 12
 
@@ -28,6 +32,15 @@ class Wanted:
     capacity_type: str = ""
 
 
+class Seen(NamedTuple):
+    """An offering as decisions see it: `quote` is what the cloud asks, `offering` what the overlay makes of it, by `rules`."""
+
+    machine: Machine
+    quote: Quote
+    offering: Offering
+    rules: tuple[str, ...] = ()
+
+
 @dataclass(frozen=True, slots=True)
 class Row:
     """An offering, or several zones that sell it at one price."""
@@ -36,6 +49,8 @@ class Row:
     capacity_type: str
     price_microusd_per_hour: int
     zones: tuple[str, ...]
+    listed_microusd_per_hour: int
+    interruption_microusd_per_hour: int
 
     @property
     def per_gpu_microusd_per_hour(self) -> int:
@@ -46,6 +61,25 @@ class Row:
 def gpu_name(machine: Machine) -> str:
     """`H100`, `l4`: the accelerator without its maker."""
     return machine.accelerator.removeprefix("nvidia-").removeprefix("tesla-")
+
+
+def see(catalog: Catalog, pairs: Iterable[tuple[Machine, Quote]], overlay: Overlay) -> list[Seen]:
+    """The offerings through the overlay."""
+    out = []
+    for machine, quote in pairs:
+        offering = Offering(machine.name, quote.zone, quote.capacity_type, quote.price_microusd_per_hour)
+        group = NodeGroup(
+            id=offering.key,
+            provider=catalog.provider,
+            name=offering.key,
+            offering=offering,
+            allocatable=Resources(),
+            labels={REGION: catalog.region},
+        )
+        score = catalog.scores.get((machine.accelerator, quote.zone)) if quote.capacity_type == "spot" else None
+        rules = tuple(rule.name for rule in overlay.matching(group))
+        out.append(Seen(machine, quote, overlay.laid_over(group, score).offering, rules))
+    return out
 
 
 def chosen(catalogs: Sequence[Catalog], wanted: Wanted) -> list[tuple[Catalog, list[tuple[Machine, Quote]]]]:
@@ -85,12 +119,22 @@ def refusals(catalog: Catalog, wanted: Wanted) -> list[Refusal]:
     ]
 
 
-def rows(pairs: Iterable[tuple[Machine, Quote]]) -> list[Row]:
+def rows(offerings: Iterable[Seen]) -> list[Row]:
     """Zones of one price as one row; cheapest GPU first, then machines without GPUs."""
-    merged: dict[tuple[Machine, str, int], list[str]] = {}
-    for machine, quote in pairs:
-        merged.setdefault((machine, quote.capacity_type.value, quote.price_microusd_per_hour), []).append(quote.zone)
-    found = [Row(machine, kind, price, tuple(sorted(zones))) for (machine, kind, price), zones in merged.items()]
+    merged: dict[tuple[Machine, str, int, int, int], list[str]] = {}
+    for machine, quote, offering, _ in offerings:
+        key = (
+            machine,
+            quote.capacity_type.value,
+            offering.price_microusd_per_hour,
+            quote.price_microusd_per_hour,
+            offering.interruption_microusd_per_hour,
+        )
+        merged.setdefault(key, []).append(quote.zone)
+    found = [
+        Row(machine, kind, price, tuple(sorted(zones)), listed, risk)
+        for (machine, kind, price, listed, risk), zones in merged.items()
+    ]
     return sorted(
         found,
         key=lambda row: (

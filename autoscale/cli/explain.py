@@ -8,7 +8,14 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
-from autoscale.cli.options import Named, cluster_options, config_option, source_options, time_limit_option
+from autoscale.cli.options import (
+    Named,
+    cluster_options,
+    config_option,
+    overlay_option,
+    source_options,
+    time_limit_option,
+)
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Mapping
@@ -56,7 +63,7 @@ def _shared(command: F) -> F:
     output = click.option(
         "--output", "-o", type=click.Choice(["table", "json", "yaml"]), default="table", help="How to print it."
     )
-    return source_options(config_option(cluster_options(output(time_limit_option(command)))))
+    return source_options(config_option(overlay_option(cluster_options(output(time_limit_option(command))))))
 
 
 POD_EPILOG = """\b
@@ -120,14 +127,16 @@ def plan(ctx: click.Context, /, *, file: str, output: str, **where: Any) -> None
     """What binds in a saved plan and what it costs, and what would be bought in place of each purchase."""
     from autoscale.cli.explain_page import plan_page
     from autoscale.cli.explain_plans import about_plan
-    from autoscale.cli.planfile import configuration, load
+    from autoscale.cli.planfile import configuration, load, overlay
     from autoscale.cli.streams import progress
     from autoscale.errors import BadInput
 
     saved = load(file)
     if saved.offline and not where["files"]:
         raise BadInput("the plan was made from manifests, which are needed again", where=file, expected="-f FILE")
-    case, settings, _ = _case(ctx, {**where, "config": where["config"] or configuration(saved)})
+    case, settings, _ = _case(
+        ctx, {**where, "config": where["config"] or configuration(saved), "overlay": where["overlay"] or overlay(saved)}
+    )
     story = about_plan(case, settings, saved, progress)
     _print(output, "PlanExplanation", story, lambda page: plan_page(page, story))
 
@@ -140,7 +149,9 @@ def _case(ctx: click.Context, where: Mapping[str, Any], *, namespace: str = "") 
 
     source = Source(where["files"], where["groups"], where["kubeconfig"], where["context"])
     source.check(ctx)
-    settings = wiring.settings(where["config"], kubeconfig=where["kubeconfig"], context=where["context"])
+    settings = wiring.settings(
+        where["config"], kubeconfig=where["kubeconfig"], context=where["context"], overlay=where["overlay"]
+    )
     world = source.look(settings, namespace=namespace)
     solver = wiring.solver(settings, time_limit_s=where["time_limit_s"])
     return Case(world.snapshot, settings.policies, solver, settings.decide), settings, world

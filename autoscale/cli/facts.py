@@ -33,6 +33,7 @@ class GroupFact:
     zone: str
     capacity_type: str
     price_microusd_per_hour: int
+    interruption_microusd_per_hour: int
     target_nodes: int
     min_nodes: int
     max_nodes: int
@@ -130,6 +131,7 @@ def group_fact(group: NodeGroup, open_slots: int) -> GroupFact:
         zone=group.offering.zone,
         capacity_type=group.offering.capacity_type.value,
         price_microusd_per_hour=group.offering.price_microusd_per_hour,
+        interruption_microusd_per_hour=group.offering.interruption_microusd_per_hour,
         target_nodes=group.target_nodes,
         min_nodes=group.min_nodes,
         max_nodes=group.max_nodes,

@@ -50,6 +50,12 @@ def config_option(command: F) -> F:
     return click.option("--config", "config", type=Named(), metavar="FILE", help=text)(command)
 
 
+def overlay_option(command: F) -> F:
+    """`--overlay`."""
+    text = "File with prices, discounts, interruption rates and shared GPUs of your own. [default: the configuration's]"
+    return click.option("--overlay", type=Named(), metavar="FILE", help=text)(command)
+
+
 def cluster_options(command: F) -> F:
     """`--kubeconfig` and `--context`."""
     text = "Context of the kubeconfig. [default: the current one]"

@@ -9,7 +9,14 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoscale.cli.options import Named, cluster_options, config_option, source_options, time_limit_option
+from autoscale.cli.options import (
+    Named,
+    cluster_options,
+    config_option,
+    overlay_option,
+    source_options,
+    time_limit_option,
+)
 
 if TYPE_CHECKING:
     from autoscale.cli.planfile import SavedPlan
@@ -39,6 +46,7 @@ with --detailed-exitcode 0 nothing to do, 1 failed or wrong input is told on sta
 @click.command(epilog=EPILOG)
 @source_options
 @config_option
+@overlay_option
 @cluster_options
 @click.option(
     "--output", "-o", type=click.Choice(["table", "json", "yaml", "markdown"]), default="table", help="How to print it."
@@ -53,6 +61,7 @@ def plan(
     files: tuple[str, ...],
     groups: str,
     config: str | None,
+    overlay: str | None,
     kubeconfig: str | None,
     context: str | None,
     output: str,
@@ -66,7 +75,7 @@ def plan(
 
     if out == "-":
         raise click.UsageError("--out is for a file, -o json prints the plan", ctx)
-    settings = wiring.settings(config, kubeconfig=kubeconfig, context=context)
+    settings = wiring.settings(config, kubeconfig=kubeconfig, context=context, overlay=overlay)
     source = worlds.Source(files, groups, kubeconfig, context)
     source.check(ctx)
     world = source.look(settings)
@@ -98,6 +107,7 @@ def make(settings: Settings, world: World, *, time_limit_s: float | None = None)
         offline=world.offline,
         config_source=settings.source,
         config_digest=settings.digest,
+        overlay_source=settings.overlay.source,
         plan=replace(made, made_at_s=wiring.clock().now_s()),
         facts=gather(made, world.snapshot, offline=bool(world.offline)),
         notes=world.notes,

@@ -38,11 +38,21 @@ class SavedPlan:
     facts: Facts
     notes: tuple[Reason, ...] = ()
     weights: tuple[Weight, ...] = ()
+    overlay_source: str = ""
 
 
 def configuration(saved: SavedPlan) -> str | None:
     """The configuration file that the plan was made with, if it is still there."""
-    return saved.config_source if saved.config_source and Path(saved.config_source).is_file() else None
+    return _there(saved.config_source)
+
+
+def overlay(saved: SavedPlan) -> str | None:
+    """The overlay file that the plan was made with, if it is still there."""
+    return _there(saved.overlay_source)
+
+
+def _there(path: str) -> str | None:
+    return path if path and Path(path).is_file() else None
 
 
 _WORDS = {each.__name__: each for each in (Plan, Facts, GroupFact, PodFact, ClassFact, Weight)}

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from autoscale.cli.options import cluster_options, config_option
+from autoscale.cli.options import cluster_options, config_option, overlay_option
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -49,6 +49,7 @@ Exit status: 0 stopped by SIGTERM or SIGINT, or one tick done; 1 a tick failed (
     help="[default: console on a terminal, json otherwise]",
 )
 @config_option
+@overlay_option
 @cluster_options
 @click.pass_context
 def run(
@@ -59,6 +60,7 @@ def run(
     metrics_port: int,
     log_format: str,
     config: str | None,
+    overlay: str | None,
     kubeconfig: str | None,
     context: str | None,
 ) -> None:
@@ -73,7 +75,7 @@ def run(
     from autoscale.loop import run as turn_until
     from autoscale.observe.ahead import ReadAhead
 
-    settings = wiring.settings(config, kubeconfig=kubeconfig, context=context)
+    settings = wiring.settings(config, kubeconfig=kubeconfig, context=context, overlay=overlay)
     providers = [ReadAhead(provider) for provider in wiring.providers(settings)]  # while the cluster is connected to
     log = configure(log_format, debug=bool(ctx.obj))
     registry = CollectorRegistry()

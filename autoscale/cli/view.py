@@ -199,6 +199,11 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
         yield "solver", words.NO_KERNEL
     if cost > 0:
         yield "cost", words.costs(cost, bound)
+    if risk := _interruptions(saved):
+        yield (
+            "interruptions",
+            f"{words.per_hour(risk)} of that is what they are expected to cost, by the overlay's rates",
+        )
     for note in (*plan.notes, *saved.notes):
         yield (
             note.source if note.source != "autoscale" else "note",
@@ -224,6 +229,16 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
     ]
     if done:
         yield "under way", ", ".join(done)
+
+
+def _interruptions(saved: SavedPlan) -> int:
+    """What interruptions of the nodes bought are expected to cost, in micro-US$ per hour."""
+    bought = Counter[str]()
+    for node in saved.plan.packing:
+        if node.home == "new":
+            bought[node.group] += node.count
+    groups = saved.facts.groups
+    return sum(groups[id_].interruption_microusd_per_hour * nodes for id_, nodes in bought.items() if id_ in groups)
 
 
 def _summary(plan: Plan, groups: tuple[GroupView, ...]) -> str:

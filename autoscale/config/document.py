@@ -38,7 +38,7 @@ class Document:
         return self.lines.get(loc, 0)
 
 
-def read(text: str, *, name: str) -> Document:
+def read(text: str, *, name: str, what: str = "a configuration") -> Document:
     """Parse one YAML document that is a mapping. Raises BadInput with file and line."""
     loader = yaml.SafeLoader(text)
     try:
@@ -51,7 +51,7 @@ def read(text: str, *, name: str) -> Document:
     finally:
         loader.dispose()
     if not isinstance(values, dict):
-        raise BadInput("not a configuration", where=name, expected="a mapping of keys", found=_kind(values))
+        raise BadInput(f"not {what}", where=name, expected="a mapping of keys", found=_kind(values))
     return Document(name, values, lines)
 
 

@@ -48,20 +48,25 @@ def load(path: str | None, *, policies: Mapping[str, Callable[[], type]]) -> Set
     `policies` has, by name, how to get each known policy's class. Raises BadConfig with every error there is.
     """
     if path is None:
-        return Settings(digest=_digest({}))
+        return Settings(digest=digest_of({}))
+    return parse(read_file(path, what="configuration"), policies=policies)
+
+
+def read_file(path: str, *, what: str) -> Document:
+    """The YAML in a file, with its lines. Raises BadInput."""
     from autoscale.config.document import read
 
     try:
         text = Path(path).read_text(encoding="utf-8")
     except FileNotFoundError as error:
-        raise BadInput("no such configuration file", where=path) from error
+        raise BadInput(f"no such {what} file", where=path) from error
     except IsADirectoryError as error:
-        raise BadInput("a directory", where=path, expected="a configuration file") from error
+        raise BadInput("a directory", where=path, expected=f"a {what} file") from error
     except UnicodeDecodeError as error:
         raise BadInput("not text in UTF-8", where=path) from error
     except OSError as error:
         raise BadInput(f"can't be read, {str(error.strerror).lower()}", where=path) from error
-    return parse(read(text, name=path), policies=policies)
+    return read(text, name=path, what=f"an {what}" if what[0] in "aeiou" else f"a {what}")
 
 
 def parse(document: Document, *, policies: Mapping[str, Callable[[], type]]) -> Settings:
@@ -75,7 +80,7 @@ def parse(document: Document, *, policies: Mapping[str, Callable[[], type]]) -> 
     try:
         checked = File.model_validate(dict(document.values))
     except ValidationError as error:
-        problems += _problems(error, File, document, ())
+        problems += problems_of(error, File, document)
     built = _policies(document, policies, problems)
     if checked is not None and checked.batch.idle > checked.batch.max:
         problems.append(_batch(document))
@@ -100,7 +105,7 @@ def _settings(document: Document, file: File, policies: tuple[Policy, ...]) -> S
             decide = policy.adjust(decide)
     return Settings(
         source=document.name,
-        digest=_digest(document.values),
+        digest=digest_of(document.values),
         providers=None if file.providers is None else {name: each or {} for name, each in file.providers.items()},
         provider_lines={str(loc[1]): line for loc, line in document.lines.items() if _is_provider(loc)},
         loop=LoopSettings(quiet_s=file.batch.idle / 1000, batch_max_s=file.batch.max / 1000),
@@ -160,7 +165,7 @@ def _policy(kind: type, options: Any, document: Document, loc: Loc, problems: li
     try:
         policy: Policy = build(kind, model.model_validate(options))
     except ValidationError as error:
-        problems += _problems(error, model, document, loc)
+        problems += problems_of(error, model, document, loc)
     except BadInput as error:
         where = document.where(loc)
         problem = BadInput(error.what, where=where, expected=error.expected, found=error.found)
@@ -178,7 +183,7 @@ def _batch(document: Document) -> _Found:
     return document.line(loc), problem
 
 
-def _problems(error: Any, model: type[BaseModel], document: Document, base: Loc) -> list[_Found]:
+def problems_of(error: Any, model: type[BaseModel], document: Document, base: Loc = ()) -> list[tuple[int, BadInput]]:
     """Pydantic's errors as sentences, with their lines."""
     return [_problem(each, model, document, base) for each in error.errors(include_url=False)]
 
@@ -230,6 +235,7 @@ def _shown(value: Any) -> str:
     return text if len(text) <= 60 else text[:57] + "..."
 
 
-def _digest(values: Mapping[str, Any]) -> str:
+def digest_of(values: Mapping[str, Any]) -> str:
+    """A hash of what a file says; comments and order don't count."""
     text = json.dumps(values, sort_keys=True, default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autoscale.model.frozen import empty
+from autoscale.model.overlay import Overlay
 from autoscale.model.settings import DecideSettings, LoopSettings
 
 if TYPE_CHECKING:
@@ -32,7 +33,7 @@ class Settings:
 
     source: the file they come from, empty for the defaults. digest: hash of what they say (comments don't count).
     providers: entry point name -> that provider's own settings; None: every provider that finds credentials.
-    solver_time_limit_s: how long one search may take.
+    solver_time_limit_s: how long one search may take. overlay: what is laid over the clouds' prices and machines.
     """
 
     source: str = ""
@@ -42,6 +43,7 @@ class Settings:
     policies: tuple[Policy, ...] = ()
     decide: DecideSettings = field(default_factory=DecideSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
+    overlay: Overlay = field(default_factory=Overlay)
     catalog: CatalogSettings = field(default_factory=CatalogSettings)
     provider_lines: Mapping[str, int] = field(default_factory=empty)
 

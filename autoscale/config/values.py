@@ -53,6 +53,14 @@ def money_microusd_per_hour(value: object) -> int:
     return usd_per_hour(match["amount"] or match["after"])
 
 
+def money_microusd(value: object) -> int:
+    """`12 USD` as micro-US$."""
+    match = _MONEY.fullmatch(f"{value}/h") if isinstance(value, str) and "/" not in value else None
+    if match is None:
+        raise ValueError("US$ such as 12 USD")
+    return usd_per_hour(match["amount"] or match["after"])
+
+
 def share_ppm(value: object) -> int:
     """`60%` as parts per million, at most 100%."""
     match = _SHARE.fullmatch(value) if isinstance(value, str) else None

@@ -104,7 +104,7 @@ def _new(fleet: Fleet, standing: Standing) -> Iterable[Berth]:
     for state in standing.groups.values():
         if state.limit:
             group = state.group
-            price = group.offering.price_microusd_per_hour
+            price = group.offering.weighed_microusd_per_hour
             yield _of_group(group, "new", fleet.rooms[group.id], state.limit, price=price)
 
 

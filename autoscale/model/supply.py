@@ -40,12 +40,21 @@ class InstanceType:
 
 @dataclass(frozen=True, slots=True)
 class Offering:
-    """An instance type in a zone, paid in one way. `zone` is empty when the group may land in several."""
+    """An instance type in a zone, paid in one way. `zone` is empty when the group may land in several.
+
+    `interruption_microusd_per_hour` is what interruptions are expected to cost: no invoice has it, but decisions count it.
+    """
 
     instance_type: str
     zone: str
     capacity_type: CapacityType
     price_microusd_per_hour: int
+    interruption_microusd_per_hour: int = 0
+
+    @property
+    def weighed_microusd_per_hour(self) -> int:
+        """What decisions compare: the price, and what interruptions are expected to cost."""
+        return self.price_microusd_per_hour + self.interruption_microusd_per_hour
 
     @property
     def key(self) -> str:

@@ -37,6 +37,9 @@ def test_show_as_json_has_everything(run: Run) -> None:
             "zoneId": "use1-az1",
             "capacityType": "spot",
             "usdPerHour": 0.4328,
+            "listedUsdPerHour": 0.4328,
+            "interruptionUsdPerHour": 0.0,
+            "overlayRules": [],
             "usdPerGpuHour": 0.4328,
             "at": "2026-07-20T00:00:00Z",
             "vcpus": 4,
@@ -143,4 +146,76 @@ def test_a_broken_cache_is_said_and_the_shipped_prices_are_used(run: Run, tmp_pa
     assert said.stderr == (
         "autoscale: cache/aws-us-east-1.json line 1: the JSON ends too early; the shipped prices are used "
         "-> autoscale catalog refresh\n"
+    )
+
+
+OVERLAY = """apiVersion: gpu-autoscale.dev/v1alpha1
+kind: Overlay
+rules:
+  - name: contract
+    for: {type: p5.48xlarge, capacityType: on-demand}
+    price: 16 USD/h
+  - name: taken away
+    for: {capacityType: spot}
+    interruption: {hourlyRate: 10%, cost: 20 USD}
+  - name: shared
+    for: {type: "g4dn.*"}
+    gpuSharing: {replicas: 4, resource: nvidia.com/gpu.shared}
+"""
+SHARING = """apiVersion: v1
+kind: Pod
+metadata: {name: small, namespace: ml}
+spec:
+  containers: [{name: a, resources: {limits: {nvidia.com/gpu.shared: 3}, requests: {cpu: 1}}}]
+"""
+
+
+def test_an_overlay_is_seen_in_prices_and_plans(run: Run, tmp_path: Path) -> None:
+    """What is listed, what is paid, what the risk is; and the plan counts all of it, and finds shared GPUs."""
+    (tmp_path / "o.yaml").write_text(OVERLAY)
+    words = ("--gpu", "h100", "--zone", "us-east-1b", "--type", "p5.48xlarge", "--overlay", "o.yaml")
+    said = run("catalog", "show", "--provider", "aws", *words)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert [" ".join(line.split()) for line in said.stdout.splitlines()[2:]] == [
+        "TYPE GPU EACH VCPU MEMORY BOUGHT LISTED US$/H US$/GPU-H +RISK/H ZONES",
+        "p5.48xlarge 8 x H100 80 GiB 192 2048 GiB on-demand 55.0400 16.0000 2.0000 - us-east-1b",
+        "p5.48xlarge 8 x H100 80 GiB 192 2048 GiB spot 18.7340 18.7340 2.3418 2.0000 us-east-1b",
+    ]
+    (tmp_path / "pod.yaml").write_text(SHARING)
+    assert "stays pending" in run("plan", "-f", "pod.yaml").stdout
+    plan = run("plan", "-f", "pod.yaml", "--overlay", "o.yaml").stdout
+    assert "g4dn.xlarge/us-east-1a/on-demand" in plan  # spot is cheaper by less than its risk
+    assert "interruptions" not in plan
+    assert "3 gpu.shared" in plan
+
+
+def test_what_interruptions_cost_is_said(run: Run, tmp_path: Path) -> None:
+    """It is part of what the plan compares, and on no invoice."""
+    (tmp_path / "o.yaml").write_text(OVERLAY.replace("20 USD", "1 USD"))
+    (tmp_path / "pod.yaml").write_text(SHARING)
+    plan = run("plan", "-f", "pod.yaml", "--overlay", "o.yaml").stdout
+    assert "0 -> 1  $ 0.213 each" in plan
+    assert "  cost           $ 0.31/h more" in plan
+    assert "  interruptions  $ 0.10/h of that is what they are expected to cost" in plan
+
+
+def test_an_overlay_is_checked(run: Run, tmp_path: Path) -> None:
+    """Rule by rule, with how many offerings each is about; a rule about nothing is marked; every error has its line."""
+    (tmp_path / "o.yaml").write_text(OVERLAY.replace("p5.48xlarge", "p9.48xlarge"))
+    said = run("catalog", "validate", "o.yaml")
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.splitlines()[:3] == [
+        "o.yaml: valid   3 rules",
+        "  ! contract: costs $ 16/h",
+        "      0 offerings of aws us-east-1 and gcp us-central1",
+    ]
+    (tmp_path / "o.yaml").write_text(OVERLAY.replace("16 USD/h", "16").replace("10%", "10"))
+    for words in (("catalog", "validate", "o.yaml"), ("catalog", "show", "--overlay", "o.yaml")):
+        said = run(*words)
+        assert (said.returncode, said.stdout) == (2, "")
+        first = "o.yaml:6: rules[0].price: wrong value, expected US$ per hour such as 1500 USD/h, found 16"
+        assert said.stderr.startswith(f"autoscale: {first}")
+        assert said.stderr.count("\n") == (2 if "validate" in words else 1)
+    assert (
+        run("plan", "-f", "o.yaml", "--overlay", "none.yaml").stderr == "autoscale: none.yaml: no such overlay file\n"
     )
