@@ -36,8 +36,13 @@ def fingerprint(snapshot: Snapshot) -> str:
         for node in snapshot.cluster.nodes
     ]
     lines += [
-        f"group {g.id} {g.target_nodes} {g.min_nodes} {g.max_nodes} {g.offering.key} {g.offering.price_microusd_per_hour} {g.offering.interruption_microusd_per_hour}"
+        f"group {g.id} {g.target_nodes} {g.min_nodes} {g.max_nodes} {g.offering.key} {g.offering.price_microusd_per_hour}"
         for g in snapshot.groups
+    ]
+    lines += [
+        f"risk {g.id} {g.offering.interruption_microusd_per_hour}"
+        for g in snapshot.groups
+        if g.offering.interruption_microusd_per_hour
     ]
     lines += [f"quota {q.id} {q.limit} {q.used_elsewhere}" for cloud in snapshot.clouds for q in cloud.quotas]
     if any(p.shape.rules for p in snapshot.cluster.pods if waits(p)) or may_preempt(snapshot.cluster.pods):
