@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from autoscale.decide.build import Built
     from autoscale.decide.fleet import Fleet
     from autoscale.decide.lifecycle import Standing
+    from autoscale.decide.promises import Broken
     from autoscale.decide.question import Asked
     from autoscale.model.problem import Problem, Solution
     from autoscale.model.snapshot import Snapshot
@@ -32,7 +33,7 @@ class Answer:
 
     `replanned` says that pods of slots without a node were part of the question. `homeless` are classes that no place
     takes. `notes` say which policy changed something. `kept_off` says, by class key, what rules between pods hold against
-    those that stay pending.
+    those that stay pending. `lost` are claims that rules between pods no longer let be kept.
     """
 
     question: Asked
@@ -43,6 +44,7 @@ class Answer:
     notes: tuple[Reason, ...] = ()
     replanned: bool = False
     kept_off: Mapping[str, tuple[Reason, ...]] = field(default_factory=empty)
+    lost: tuple[Broken, ...] = ()
 
     @property
     def cost_microusd_per_hour(self) -> int:
@@ -90,9 +92,10 @@ def _ask(built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: S
     solution = solver(problem)
     notes = _notes(built.problem, problem, solution)
     kept_off = dict(built.kept_off)
+    lost: tuple[Broken, ...] = ()
     if built.ground is not None:
         obeyed = obey(built.ground, built.question, problem, solution)
-        solution = obeyed.solution
+        solution, lost = obeyed.solution, obeyed.lost
         kept_off |= {built.question.classes[c].key: reasons for c, reasons in obeyed.broken.items()}
     return Answer(
         question=built.question,
@@ -102,6 +105,7 @@ def _ask(built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: S
         homeless=built.homeless,
         notes=notes,
         kept_off=kept_off,
+        lost=lost,
     )
 
 

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoscale.decide.lifecycle import missing_daemons
+from autoscale.decide.promises import Promised, promised
 from autoscale.decide.reservations import Phase
 from autoscale.demand.classes import PER_POD_LABELS
-from autoscale.demand.kinds import Kind, means, term_of
+from autoscale.demand.kinds import Kind, means, seeks, selects, term_of
 from autoscale.demand.sites import Site
 from autoscale.demand.world import World
 from autoscale.model.names import SLOT
@@ -34,7 +35,8 @@ HOSTNAME = "kubernetes.io/hostname"
 class Ground:
     """A world with all nodes that are there or on their way, by node name or slot id; `kinds` are those of the classes.
 
-    `coming` are the nodes on their way for nobody in particular, by group.
+    `coming` are the nodes on their way for nobody in particular, by group. `promised` are pods in the world that are still
+    to be bound and whose rules are about others.
     """
 
     world: World
@@ -42,6 +44,7 @@ class Ground:
     sites: Mapping[str, Site]
     coming: Mapping[str, tuple[Site, ...]]
     fleet: Fleet
+    promised: tuple[Promised, ...] = ()
 
     def fresh(self, group: NodeGroup, name: str) -> Site:
         """A new node of the group with its DaemonSet pods; not yet part of the world."""
@@ -64,7 +67,7 @@ def first_site(ground: Ground, berth: Berth) -> Site:
 
 
 def touched(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) -> bool:
-    """Whether a rule between pods has a say in where the classes may go: their own, or a running pod's."""
+    """Whether a rule between pods has a say in where the classes may go: their own, a running pod's, or a promised one's."""
     if any(c.shape.rules for c in classes):
         return True
     namespaces = fleet.snapshot.cluster.namespaces
@@ -75,7 +78,28 @@ def touched(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) ->
         if pod.shape.rules.anti_affinity
         for term in pod.shape.rules.anti_affinity
     }
-    return any(means(term, kind, namespaces) for term in terms for kind in kinds)
+    if any(means(term, kind, namespaces) for term in terms for kind in kinds):
+        return True
+    return any(_counts(kind, other, namespaces) for kind in _promised_kinds(standing) for other in kinds)
+
+
+def _promised_kinds(standing: Standing) -> list[Kind]:
+    """Kinds of pods that wait for their nodes and whose rules are about where others are."""
+    found: dict[tuple[str, int, int], Kind] = {}
+    for slot in standing.slots:
+        for pod in slot.pods:
+            if pod.shape.rules.affinity or pod.shape.rules.spread:
+                key = (pod.namespace, id(pod.labels), id(pod.shape))
+                if key not in found:
+                    found[key] = Kind(pod.namespace, pod.labels, pod.shape)
+    return list(found.values())
+
+
+def _counts(kind: Kind, other: Kind, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether the kind's affinity or spread is about pods of the other."""
+    return any(seeks(term, other, namespaces) for term in kind.affinity) or (
+        kind.namespace == other.namespace and any(selects(rule.selector, other.labels) for rule in kind.spread)
+    )
 
 
 def labels_read(fleet: Fleet, standing: Standing, pods: Iterable[Pod]) -> frozenset[str]:
@@ -122,7 +146,8 @@ def survey_ground(fleet: Fleet, standing: Standing, classes: Sequence[DemandClas
             world.open(site)
             coming[id_].append(site)
     kinds = tuple(world.kind(c.namespace, c.labels, c.shape) for c in classes)
-    return Ground(world, kinds, sites, {id_: tuple(there) for id_, there in coming.items()}, fleet)
+    promises = promised(((slot.id, sites[slot.id], slot.pods) for slot in standing.slots if slot.id in sites), world)
+    return Ground(world, kinds, sites, {id_: tuple(there) for id_, there in coming.items()}, fleet, tuple(promises))
 
 
 def _placed(fleet: Fleet, standing: Standing) -> Iterator[Pod]:

@@ -74,10 +74,13 @@ def turn_group(fleet: Fleet, group: NodeGroup, slots: Sequence[Slot], faults: Ma
     established = len(fleet.members[group.id])
     spare = _spare(fleet, group)
     pairs = _assignments(fleet, group, waiting, spare, unfunded=established - len(spare) + len(waiting) - asked)
-    taken = {node.name for _, node in pairs}
-    free = frozenset(node.name for node in spare if node.name not in taken)
+    given = {node.name for _, node in pairs}
+    free = frozenset(node.name for node in spare if node.name not in given)
     established -= len(free)
-    waiting = waiting[len(pairs) :]
+    served = {slot.id for slot, _ in pairs}
+    waiting = [slot for slot in waiting if slot.id not in served]
+    taken = _taken(fleet, group, waiting, given, unfunded=established + len(waiting) - asked)
+    waiting = waiting[: len(waiting) - len(taken)]
     late = [slot for slot in waiting if now - slot.claimed_at_s >= settings.provision_timeout_s]
     dead = _dead(fleet, group)
     fault = faults.get(group.id) or faults.get(group.offering.key)
@@ -92,6 +95,7 @@ def turn_group(fleet: Fleet, group: NodeGroup, slots: Sequence[Slot], faults: Ma
         alive = len(fleet.members[group.id]) + len(fleet.starting[group.id])
         target = min(asked, max(established + len(kept), alive, group.min_nodes))
     actions: list[Action] = [Unclaim(slot.id, refs(slot.pods), _reason(slot, late, closed)) for slot in given_up]
+    actions += [Unclaim(slot.id, refs(slot.pods), _full(group)) for slot in taken]
     actions += [Assign(node.name, slot.id) for slot, node in pairs]
     assigned = tuple(replace(slot, phase=Phase.ASSIGNED, node=node) for slot, node in pairs)
     state = GroupState(group, asked, target, established, tuple(kept), coming, closed, dead, free)
@@ -146,16 +150,37 @@ def _assignments(
         key=lambda n: (n.created_at_s, n.name),
     )
     pairs: list[tuple[Slot, Node]] = []
+    left = list(waiting)
     for node in nodes:
-        if len(pairs) == len(waiting):
-            break
-        slot = waiting[len(pairs)]
-        meant = node.created_at_s >= slot.claimed_at_s or node.name in spares or unfunded > 0
         room = fleet.rooms[group.id] - requests(fleet.workload(node.name))
-        if meant and requests(slot.pods).fits(room):
-            pairs.append((slot, node))
-            unfunded -= node.name not in spares
+        for slot in left:
+            meant = node.created_at_s >= slot.claimed_at_s or node.name in spares or unfunded > 0
+            if meant and requests(slot.pods).fits(room):
+                pairs.append((slot, node))
+                left.remove(slot)
+                unfunded -= node.name not in spares
+                break
     return pairs
+
+
+def _taken(fleet: Fleet, group: NodeGroup, waiting: Sequence[Slot], given: set[str], *, unfunded: int) -> list[Slot]:
+    """Slots, the last first to go, whose node came and that has other pods on it by now.
+
+    The cloud owes fewer nodes than there are open slots, and nodes are there which registered after the claims and
+    never got a slot. To buy others would be to buy twice: whoever is on them left room elsewhere.
+    """
+    since = min((slot.claimed_at_s for slot in waiting), default=0)
+    strange = [
+        node
+        for node in fleet.members[group.id]
+        if node.reservation is None and node.name not in given and _young(fleet, node) and node.created_at_s >= since
+    ]
+    lost = max(0, min(unfunded, len(strange), len(waiting)))
+    return list(waiting[len(waiting) - lost :])
+
+
+def _full(group: NodeGroup) -> Reason:
+    return Reason(Code.INSUFFICIENT, f"other pods are on the node of {group.name} that came for them", "reservation")
 
 
 def _deliverable(

@@ -11,20 +11,24 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.caps import SOURCE
 from autoscale.decide.ground import HOSTNAME, first_site
+from autoscale.decide.mend import Mender
+from autoscale.decide.promises import broken
 from autoscale.decide.yard import Yard
 from autoscale.demand.kinds import seeks
 from autoscale.model.problem import PackedNode, Solution, Status
+from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
 
     from autoscale.decide.ground import Ground
+    from autoscale.decide.promises import Broken
     from autoscale.decide.question import Asked
     from autoscale.decide.yard import Bin
     from autoscale.demand.kinds import Term
     from autoscale.model.problem import Problem
-    from autoscale.model.workload import Reason
 
 _MOST_SEEDS = 200  # domains that pods which must be together are tried in
 _MOST_REASONS = 3
@@ -33,10 +37,14 @@ _ROUNDS = 3
 
 @dataclass(frozen=True, slots=True)
 class Obeyed:
-    """An answer that the rules let in; `broken` says by class what they hold against those that stay pending."""
+    """An answer that the rules let in; `broken` says by class what they hold against those that stay pending.
+
+    `lost` are claims of other pods that can't be kept, whatever is done with those that were asked about.
+    """
 
     solution: Solution
     broken: Mapping[int, tuple[Reason, ...]]
+    lost: tuple[Broken, ...] = ()
 
 
 def obey(ground: Ground, question: Asked, problem: Problem, solution: Solution) -> Obeyed:
@@ -44,8 +52,9 @@ def obey(ground: Ground, question: Asked, problem: Problem, solution: Solution) 
     plan = _Plan(ground, question, problem)
     plan.replay(solution)
     plan.find_places()
+    plan.keep_promises()
     plan.prove()
-    return Obeyed(plan.answer(solution), plan.broken())
+    return Obeyed(plan.answer(solution), plan.broken(), plan.lost())
 
 
 class _Plan:
@@ -74,12 +83,21 @@ class _Plan:
         while self.left.total() and before != self.left:
             before = Counter(self.left)
             for c in self._by_weight(self.left):
-                self._place(c, self.left[c], self._anywhere)
+                self.place(c, self.left[c], self._anywhere)
             self._yard.close_empty()
         for c in self._by_weight(self.left):
             if any(seeks(term, self._ground.kinds[c], self._ground.world.namespaces) for term in self._terms(c)):
                 self._regroup(c)
         self._yard.close_empty()
+
+    def keep_promises(self) -> None:
+        """Move pods to where others that have a node already need them."""
+        Mender(self, self._ground, self._yard).mend()
+
+    def lost(self) -> tuple[Broken, ...]:
+        """Promises to take back: those that no pod left pending could still mend."""
+        kinds = [self._ground.kinds[c] for c in self.left if self.left[c]]
+        return tuple(broken(self._ground.world, self._ground.promised, kinds))
 
     def prove(self) -> None:
         """Take everything out and in again: nodes join in any order, and the rules must hold with all of them there."""
@@ -89,13 +107,13 @@ class _Plan:
             if not self._make_even():
                 break
             for c in self._by_weight(self.left):
-                self._place(c, self.left[c], self._anywhere)
+                self.place(c, self.left[c], self._anywhere)
             self._yard.close_empty()
         self._make_even()
         wanted = [(one, Counter(one.contents)) for one in self._yard.bins]
         for one, contents in wanted:
             for c, count in contents.items():
-                self._take(one, c, count)
+                self.take(one, c, count)
         self._fill(wanted)
         self._yard.close_empty()
 
@@ -103,7 +121,7 @@ class _Plan:
         """Take out pods that could not come last; whether there were any."""
         taken = False
         while (found := next(self._yard.uneven(), None)) is not None:
-            self._take(found[1], found[0], 1)
+            self.take(found[1], found[0], 1)
             taken = True
         return taken
 
@@ -141,6 +159,14 @@ class _Plan:
             ]
             found = {r.text: r for site in sites for r in self._ground.world.broken(self._ground.kinds[c], site)}
             out[c] = tuple(found.values())[:_MOST_REASONS]
+            if not found and self._ground.promised:
+                out[c] = (
+                    Reason(
+                        Code.STARTING,
+                        "waits for pods to be bound that nodes were bought for: it would keep them out",
+                        SOURCE,
+                    ),
+                )
         return out
 
     def _fill(self, wanted: Iterable[tuple[Bin, Counter[int]]]) -> None:
@@ -152,18 +178,18 @@ class _Plan:
                 units += [(together, -count if together else turn, c, one) for turn in range(count)]
         queue = [(c, one) for _, _, c, one in sorted(units, key=lambda unit: unit[:2])]
         while queue:
-            rest = [(c, one) for c, one in queue if not self._put(one, c)]
+            rest = [(c, one) for c, one in queue if not self.put(one, c)]
             if len(rest) == len(queue):
                 return
             queue = rest
 
-    def _place(self, c: int, count: int, within: Callable[[Bin], bool]) -> None:
+    def place(self, c: int, count: int, within: Callable[[Bin], bool]) -> None:
         """Place pods of a class: on nodes of the plan, on nodes that are there, on new ones."""
         offerings = sorted(self._problem.demands[c].offerings)
         bins = [one for one in self._yard.bins if one.supply in self._problem.demands[c].offerings and within(one)]
         while count:
             bins = [one for one in bins if self._yard.lasting(one, c)]
-            if any(self._put(one, c) for one in bins):
+            if any(self.put(one, c) for one in bins):
                 count -= 1
                 continue
             more = self._first_that_takes(
@@ -180,7 +206,7 @@ class _Plan:
             made = self._yard.open(o)
             if made is None:
                 continue
-            if within(made) and self._put(made, c):
+            if within(made) and self.put(made, c):
                 return made
             self._yard.close(made)
         return None
@@ -203,7 +229,7 @@ class _Plan:
         """Pods that want to be together: where could most of them be?"""
         places = [(one, one.contents[c]) for one in self._yard.bins if one.contents[c]]
         for one, count in places:
-            self._take(one, c, count)
+            self.take(one, c, count)
         total = self.left[c]
         best: tuple[int, int] = (sum(count for _, count in places), 0)
         choice: Callable[[], None] | None = None
@@ -214,7 +240,7 @@ class _Plan:
             cost = sum(self._price(one) for one in self._yard.bins if id(one) not in before and one.contents)
             merit = total - self.left[c], -cost
             for one in list(self._yard.bins):
-                self._take(one, c, one.contents[c])
+                self.take(one, c, one.contents[c])
                 if id(one) not in before:
                     self._yard.close(one)
             if merit > best and (choice is not None or merit[0] > best[0]):
@@ -224,7 +250,7 @@ class _Plan:
         else:
             for one, count in places:
                 for _ in range(count):
-                    self._put(one, c)
+                    self.put(one, c)
 
     def _seeds(self, c: int) -> list[Callable[[], None]]:
         """Ways to place the class in one domain of its first term, each to be tried on its own."""
@@ -232,13 +258,13 @@ class _Plan:
         count = self.left[c]
 
         def in_domain(value: str) -> Callable[[], None]:
-            return lambda: self._place(c, count, lambda one: one.site.labels.get(key) == value)
+            return lambda: self.place(c, count, lambda one: one.site.labels.get(key) == value)
 
         def on_new(o: int) -> Callable[[], None]:
             def place() -> None:
                 made = self._first_that_takes(c, [o], self._anywhere)
                 if made is not None:
-                    self._place(c, count - 1, lambda one: one is made)
+                    self.place(c, count - 1, lambda one: one is made)
 
             return place
 
@@ -257,7 +283,7 @@ class _Plan:
         for one in reversed(self._yard.bins):
             for c in sorted(one.contents):
                 while one.contents[c] and weight(c, one.supply) > 0 and any(True for _ in self._yard.over()):
-                    self._take(one, c, 1)
+                    self.take(one, c, 1)
 
     def _by_weight(self, classes: Iterable[int]) -> list[int]:
         """Those that it is dearest to leave, and the largest, first; those that want company last."""
@@ -276,13 +302,15 @@ class _Plan:
         price = self._problem.supplies[one.supply].price_microusd_per_hour
         return price + self._problem.node_cost_microusd_per_hour if price else 0
 
-    def _put(self, one: Bin, c: int) -> bool:
+    def put(self, one: Bin, c: int) -> bool:
+        """Put a pod of those that are left there, if that may be."""
         if self.left[c] and self._yard.put(one, c):
             self.left[c] -= 1
             return True
         return False
 
-    def _take(self, one: Bin, c: int, count: int) -> None:
+    def take(self, one: Bin, c: int, count: int) -> None:
+        """Take pods out; they are left then."""
         for _ in range(count):
             self._yard.take(one, c)
             self.left[c] += 1

@@ -52,7 +52,7 @@ def scale_up(standing: Standing, answer: Answer, plan_id: str) -> ScaleUp:
             claims.append(ClaimPods(slot, one.berth.group, staying, moving))
     if not answer.replanned:
         named += [(slot.group, slot.id) for slot in standing.slots if slot.phase is Phase.OPEN]
-    return ScaleUp(_moved_off(standing, answer), tuple(claims), _resizes(standing, answer, named))
+    return ScaleUp((*_moved_off(standing, answer), *_lost(answer)), tuple(claims), _resizes(standing, answer, named))
 
 
 def _moved_off(standing: Standing, answer: Answer) -> tuple[Unclaim, ...]:
@@ -68,6 +68,11 @@ def _moved_off(standing: Standing, answer: Answer) -> tuple[Unclaim, ...]:
             if gone:
                 out.append(Unclaim(slot.id, refs(gone), reason))
     return tuple(out)
+
+
+def _lost(answer: Answer) -> list[Unclaim]:
+    """Claims that can't be kept: their pods are planned anew with the next look, what was bought for them is free for all."""
+    return [Unclaim(each.slot, refs((each.pod,)), each.reason) for each in answer.lost]
 
 
 def _resizes(standing: Standing, answer: Answer, named: Sequence[tuple[str, str]]) -> tuple[Resize, ...]:

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
 
     from autoscale.decide.ground import Ground
     from autoscale.decide.question import Asked
+    from autoscale.demand.kinds import Kind
     from autoscale.demand.sites import Site
     from autoscale.demand.tallies import SpreadTally
     from autoscale.model.problem import Problem
@@ -38,8 +39,14 @@ class Yard:
         self._bought: Counter[int] = Counter()
         self._named = 0
         self._watched = [(t, tally) for t, kind in enumerate(ground.kinds) for tally in ground.world.spread_of(kind)]
-        self._watching: dict[int, list[tuple[int, SpreadTally]]] = {}
-        self._planned: Counter[tuple[int, str, str]] = Counter()  # pods of a class in a domain
+        self._watching: dict[int, list[tuple[int | Kind, SpreadTally]]] = {}
+        self._planned: Counter[tuple[int | Kind, str, str]] = (
+            Counter()
+        )  # pods of a class, or promised kind, in a domain
+        self._promised = {each.kind: ground.world.spread_of(each.kind) for each in ground.promised}
+        for each in ground.promised:
+            for tally in self._promised[each.kind]:
+                self._planned[each.kind, tally.key, each.site.labels.get(tally.key, "")] += len(each.pods)
         self._policies = [rule for rule in problem.rules if rule.source != SOURCE]
         self._totals = [0] * len(self._policies)
 
@@ -52,7 +59,8 @@ class Yard:
         if home.kind == "new":
             self._named += 1
             site = self._ground.fresh(self._ground.fleet.groups[home.group], f"new-{self._named}")
-            self._ground.world.open(site)
+            if not self._open_new(site):
+                return None
         elif self._spare[supply]:
             site = self._spare[supply].pop()
         else:
@@ -62,6 +70,19 @@ class Yard:
         made = Bin(supply, site, list(self._problem.supplies[supply].capacity))
         self.bins.append(made)
         return made
+
+    def _open_new(self, site: Site) -> bool:
+        """Add a node to the world, unless it is the first of its zone and so keeps out pods that have a node already."""
+        before = [(who, tally, tally.least) for who, tallies in self._promised.items() for tally in tallies]
+        self._ground.world.open(site)
+        for who, tally, least in before:
+            if tally.least < least and any(
+                count - tally.least > tally.constraint.max_skew and self._planned[who, tally.key, value]
+                for value, count in tally.by_value.items()
+            ):
+                self._ground.world.close(site)
+                return False
+        return True
 
     def close(self, gone: Bin) -> None:
         """Take an empty node back."""
@@ -147,7 +168,9 @@ class Yard:
         watching = self._watching.get(c)
         if watching is None:
             kind = self._ground.kinds[c]
-            watching = self._watching[c] = [(t, tally) for t, tally in self._watched if tally.counts(kind)]
+            watching = [(t, tally) for t, tally in self._watched if tally.counts(kind)]
+            watching += [(k, tally) for k, tallies in self._promised.items() for tally in tallies if tally.counts(kind)]
+            self._watching[c] = watching
         for t, tally in watching:
             value = one.site.labels.get(tally.key, "")
             there = tally.by_value.get(value)

@@ -103,6 +103,10 @@ class World:
         """Whether the pods that its affinity asks for are anywhere."""
         return any(tally.total for tally in self._affinity_of(kind))
 
+    def company_of(self, kind: Kind) -> tuple[Tally, ...]:
+        """The counts of the pods that its affinity asks for, one for each term."""
+        return self._affinity_of(kind)
+
     def spread_of(self, kind: Kind) -> tuple[SpreadTally, ...]:
         """The counts of its spread constraints, in their order."""
         found = self._spread.get(kind)

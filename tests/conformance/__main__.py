@@ -5,6 +5,7 @@ Ends with 1 when they do. Each kind of disagreement is made small and kept in `t
 
 import argparse
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 from tests.cluster.controlplane import ControlPlane, build
@@ -18,7 +19,7 @@ from .run import Tally, run, run_rivals, run_scenes
 from .scenario import FOUND, write, write_scene
 from .shrink import kind_of, shrink
 from .shrink_scene import shrink_scene
-from .whole import play
+from .whole import Outcome, play
 
 
 def main() -> int:
@@ -49,25 +50,36 @@ def main() -> int:
         if not given.no_shrink:
             _keep(judge, tally)
             _keep_scenes(scene_judge, tally)
-    due, bound, again = _whole_plans(binaries, given.seed, given.plans) if given.plans else (0, 0, 0)
-    share = f", plans {given.plans}, bound as planned {100 * bound / max(1, due):.1f} % ({bound} of {due} pods)"
-    _say(tally.last_line + (f"{share}, bought again {again}" if given.plans else ""))
+    plans = _whole_plans(binaries, given.seed, given.plans) if given.plans else ()
+    _say(tally.last_line + (f", {_share(plans)}" if plans else ""))
     return 1 if tally.disagreements else 0
 
 
-def _whole_plans(binaries: Path, seed: int, count: int) -> tuple[int, int, int]:
-    """Carry plans out, a line each: (pods whose node came, those bound on it, nodes bought that nobody needed)."""
-    totals = [0, 0, 0]
+def _whole_plans(binaries: Path, seed: int, count: int) -> list[Outcome]:
+    """Carry plans out, a line each, and the story of every pod that is not where it was planned."""
+    found: list[Outcome] = []
     with ControlPlane(binaries, controller_manager=False) as plane:
         for number in range(count):
-            found = play(plane, seed, number)
-            totals = [a + b for a, b in zip(totals, (found.due, found.bound, found.again), strict=True)]
+            one = play(plane, seed, number)
+            found.append(one)
             _say(
-                f"plan {found.seed}: {found.nodes} nodes, {found.absent} never came; {found.bound} of {found.due} pods as planned"
+                f"plan {one.seed}: {one.nodes} nodes, {one.absent} never came; {one.bound} of {one.due} pods as planned"
+                f"{f', {one.again} nodes bought again' if one.again else ''}{f', {one.empty} empty' if one.empty else ''}"
             )
-            for missed in found.missed[:3]:
-                _say(f"  {missed}")
-    return totals[0], totals[1], totals[2]
+            for line in (*one.missed, *one.strays, *one.stories):
+                _say(f"  {line}")
+    return found
+
+
+def _share(plans: Sequence[Outcome]) -> str:
+    """The sums of all plans, as the last line says them."""
+    due, bound = sum(p.due for p in plans), sum(p.bound for p in plans)
+    complete = sum(not (p.missed or p.strays or p.again) for p in plans)
+    return (
+        f"plans {len(plans)} ({complete} complete), bound as planned {100 * bound / max(1, due):.2f} % ({bound} of {due} pods), "
+        f"bought again {sum(p.again for p in plans)}, bound before their node came {sum(len(p.strays) for p in plans)}, "
+        f"empty nodes {sum(p.empty for p in plans)}"
+    )
 
 
 def _say(text: str) -> None:

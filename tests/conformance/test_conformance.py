@@ -75,5 +75,5 @@ def test_pods_bind_where_a_plan_put_them() -> None:
     """Three whole plans, nodes joining in any order with late devices: every pod on its node, and nothing bought again."""
     with ControlPlane(build.binaries(), controller_manager=False) as plane:
         found = [play(plane, 1, number) for number in WHOLE]
-    assert [(each.due - each.bound, each.again, each.missed) for each in found] == [(0, 0, [])] * len(WHOLE)
+    assert [(each.missed, each.strays, each.again, each.empty) for each in found] == [([], [], 0, 0)] * len(WHOLE)
     assert all(each.due for each in found)

@@ -307,3 +307,21 @@ def test_a_node_that_registered_closed_and_that_nobody_waits_for_is_opened() -> 
     """A group that a person grew gives nodes to everybody."""
     there = node("g8-0", gpus=0, created_at_s=NOW, taints=(STARTING,))
     assert kinds(snapshot(nodes=(there,), groups=(group(running=1),))) == [("Release", "starting")]
+
+
+def test_a_node_that_others_took_before_it_was_held_is_not_bought_again() -> None:
+    """The pods that it was for are planned anew: whoever took it left room elsewhere. The cloud owes no other node."""
+    large = shape(gpus=8)
+    world = snapshot(
+        pods=(
+            pod("a", large, claim=("p-000", "g8")),
+            pod("b", large, claim=("p-001", "g8")),
+            pod("c", claim=("p-001", "g8"), node_name="g8-0"),
+        ),
+        nodes=(node("g8-0", created_at_s=NOW),),
+        groups=(group(running=1, target_nodes=2),),
+    )
+    found = standing(world)
+    assert [(a.slot, a.pods) for a in found.actions if isinstance(a, Unclaim)] == [("p-001", (("uid-b", "default/b"),))]
+    assert [each.name for each in found.waiting] == ["b"]
+    assert (found.groups["g8"].needed, found.groups["g8"].target) == (2, 2)

@@ -11,7 +11,7 @@ import pytest
 from autoscale.decide import decide
 from autoscale.demand.sites import Site
 from autoscale.demand.world import World
-from autoscale.model.plan import ClaimPods, Plan, Release, Resize
+from autoscale.model.plan import ClaimPods, Plan, Release, Resize, Unclaim
 from autoscale.model.rules import HostPort, PodRules, PodTerm, Requirement, Selector, Spread
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import Ledger
@@ -312,3 +312,65 @@ def _rules(rng: Random, apps: tuple[str, ...]) -> PodRules:
         case 4:
             return replace(apart(rng.choice(apps), ZONE), spread=even(rng.choice(apps), HOST).spread)
     return PodRules()
+
+
+def _waiting(infer_in: tuple[int, ...], *, zone: int, many: int = 2) -> Snapshot:
+    """A web pod waits for its node in a zone, spread with infer pods; so many of these run on each node of some zones."""
+    here = {*infer_in, zone}
+    groups = tuple(g for i in range(3) for g in zones(running=int(i in here))[i : i + 1])
+    nodes = tuple(
+        node(f"g-z{i}-0", labels={HOST: f"g-z{i}-0", **groups[i].labels}, slot=f"p-{i}",
+             phase="held" if i == zone else "released")
+        for i in sorted(here)
+    )  # fmt: skip
+    web = pod(
+        "web", shape(gpus=1, cpu=1, rules=even("infer")), claim=(f"p-{zone}", f"g-z{zone}"), labels={"app": "web"}
+    )
+    there = [
+        pod(f"infer-{i}-{k}", shape(gpus=1), labels={"app": "infer"}, node_name=f"g-z{i}-0")
+        for i in infer_in
+        for k in range(many)
+    ]
+    full = [pod(f"full-{i}", shape(gpus=6), node_name=f"g-z{i}-0") for i in infer_in if i != zone]
+    return snapshot(pods=(replace(web, tolerated_slots=(f"p-{zone}",)), *there, *full), nodes=nodes, groups=groups)
+
+
+def _with(seen: Snapshot, more: tuple[Pod, ...]) -> Snapshot:
+    return replace(seen, cluster=replace(seen.cluster, pods=(*seen.cluster.pods, *more)))
+
+
+def test_pods_that_come_later_keep_nobody_from_the_node_that_waits() -> None:
+    """Two infer pods in the web pod's zone would cost nothing there, and keep the web pod out: one has to go elsewhere."""
+    plan = plan_of(_with(_waiting((0, 1), zone=1), work("infer", 2, PodRules(), gpus=2)))
+    assert sorted(a.group for a in plan.actions if isinstance(a, ClaimPods)) == ["g-z0", "g-z1"]
+    assert not [a for a in plan.actions if isinstance(a, Unclaim)]
+
+
+def test_pods_planned_anew_go_where_pods_that_wait_need_them() -> None:
+    """The web pod's zone has two infer pods more than another: there they go, though the cheapest node is elsewhere."""
+    seen = _waiting((1, 2), zone=1)
+    lacking = tuple(p for p in seen.cluster.pods if not p.name.startswith("infer-2"))
+    plan = plan_of(
+        _with(replace(seen, cluster=replace(seen.cluster, pods=lacking)), work("infer", 2, PodRules(), gpus=4))
+    )
+    assert "g-z2" in bought(plan)
+    assert not [a for a in plan.actions if isinstance(a, Unclaim)]
+
+
+def test_no_zone_is_opened_that_keeps_out_pods_that_wait() -> None:
+    """With the first node of a third zone the web pod could not be bound; who wants to go there waits until it is."""
+    seen = _waiting((0, 1), zone=1)
+    only_there = replace(shape(gpus=8), node_selector=((ZONE, "z2"),))
+    plan = plan_of(_with(seen, (pod("other", only_there, labels={"app": "infer"}),)))
+    assert bought(plan) == {}
+    assert [(u.pods, u.reasons[0].code) for u in plan.unmet] == [(("default/other",), Code.STARTING)]
+
+
+def test_a_claim_that_can_not_be_kept_is_taken_back() -> None:
+    """Two more in its zone than elsewhere, and nobody to come who could change it: the web pod is planned anew."""
+    seen = _waiting((1, 2), zone=1)
+    lacking = tuple(p for p in seen.cluster.pods if not p.name.startswith("infer-2"))
+    plan = plan_of(_with(replace(seen, cluster=replace(seen.cluster, pods=lacking)), work("other", 1, apart("other"))))
+    assert [(a.slot, a.pods, a.reason.code) for a in plan.actions if isinstance(a, Unclaim)] == [
+        ("p-1", (("uid-web", "default/web"),), Code.SPREAD)
+    ]

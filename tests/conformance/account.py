@@ -1,0 +1,94 @@
+"""What the engine said and what came of it: who is due on which node, who is not there, and what was bought for nobody.
+
+A pod is due on the first node that took the slot which it claimed at the time; if the claim is taken back after that, and
+the pod ends on another node, it counts as missed. A pod whose slot has no node yet may be planned anew.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from autoscale.loop import Turn
+from autoscale.model.plan import Assign, ClaimPods, Hold, Resize, Unclaim
+
+from .story import story
+
+
+class Account:
+    """Kept turn by turn. `again` counts nodes bought that no pod without a node asked for, with what was said of them."""
+
+    def __init__(self) -> None:
+        self.turns: list[Turn] = []
+        self.due: dict[str, tuple[str, str, str]] = {}  # uid -> node, slot, namespace/name
+        self.again = 0
+        self.again_for: list[str] = []
+        self._planned: dict[str, tuple[str, str]] = {}  # uid -> slot, namespace/name
+        self._bound: dict[str, str] = {}
+
+    def note(self, turn: Turn) -> None:
+        """One more turn."""
+        self.turns.append(turn)
+        self._bound = {pod.uid: pod.node_name for pod in turn.snapshot.cluster.pods if pod.node_name}
+        seats = {n.reservation.slot: n.name for n in turn.snapshot.cluster.nodes if n.reservation}
+        self._due(seats)  # as it stood before this turn
+        self._count_again(turn)
+        for action in turn.plan.actions:
+            match action:
+                case Unclaim(_, pods):
+                    for uid, _ in pods:
+                        self._planned.pop(uid, None)
+                case ClaimPods(slot, _, pods):
+                    self._planned |= {uid: (slot, ref) for uid, ref in pods}
+                case Assign(node, slot) | Hold(node, slot):
+                    seats[slot] = node
+        self._due(seats)
+
+    def missed(self, where: Mapping[str, str]) -> list[str]:
+        """Pods whose node came and that are not on it. `where`: uid -> node."""
+        return [
+            f"{ref} is on {where.get(uid) or 'no node'}, planned on {node}"
+            for uid, (node, _, ref) in sorted(self.due.items())
+            if where.get(uid) != node
+        ]
+
+    def strays(self, where: Mapping[str, str]) -> list[str]:
+        """Pods that were bound before a node came for them, though one was bought."""
+        return [
+            f"{ref} is on {where[uid]}, planned for slot {slot}, which no node has"
+            for uid, (slot, ref) in sorted(self._planned.items())
+            if uid not in self.due and where.get(uid)
+        ]
+
+    def stories(self, where: Mapping[str, str]) -> Iterator[str]:
+        """What happened to those that were missed."""
+        for uid, (node, slot, ref) in sorted(self.due.items()):
+            if where.get(uid) != node:
+                yield f"{ref}:\n      " + "\n      ".join(story(self.turns, uid, slot))
+        for uid, (slot, ref) in sorted(self._planned.items()):
+            if uid not in self.due and where.get(uid):
+                yield f"{ref}, astray:\n      " + "\n      ".join(story(self.turns, uid, slot))
+
+    def _due(self, seats: Mapping[str, str]) -> None:
+        for uid, (slot, ref) in self._planned.items():
+            if uid not in self.due and slot in seats:
+                self.due[uid] = seats[slot], slot, ref
+
+    def _count_again(self, turn: Turn) -> None:
+        """A purchase is due for every slot opened now for a pod that has no node yet; whatever is beyond is a second one."""
+        opened: dict[str, int] = {}
+        known = {slot for slot, _ in self._planned.values()}
+        known |= {n.reservation.slot for n in turn.snapshot.cluster.nodes if n.reservation}
+        for action in turn.plan.actions:
+            if (
+                isinstance(action, ClaimPods)
+                and action.slot not in known
+                and any(u not in self.due for u, _ in action.pods)
+            ):
+                opened[action.group] = opened.get(action.group, 0) + 1
+        for action in turn.plan.actions:
+            if isinstance(action, Resize):
+                more = max(0, action.target_nodes - action.current_nodes - opened.get(action.group, 0))
+                if more:
+                    self.again += more
+                    self.again_for.append(
+                        f"tick {len(self.turns) - 1}: {more} of {action.group} beyond need, from {action.current_nodes} to "
+                        f"{action.target_nodes}: {action.reasons[0].text}"
+                    )
