@@ -31,7 +31,7 @@ class Duration(click.ParamType[float]):
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> float:
         """Read it, or say what was expected."""
-        from autoscale.config.values import A_DURATION, duration_ms
+        from autoscale.model.units import A_DURATION, duration_ms
 
         if isinstance(value, float):
             return value

@@ -44,7 +44,7 @@ def validate(ctx: click.Context, file: str) -> None:
 def explain(settings: Settings) -> Iterator[str]:
     """What a configuration means, a line a section."""
     decide = settings.decide
-    where = ", ".join(settings.providers) if settings.providers else "every installed one with credentials"
+    where = ", ".join(_clouds(settings)) if settings.providers else "every installed one with credentials"
     yield f"{settings.source or 'defaults'}: valid"
     yield f"  cluster      {settings.cluster}"
     yield f"  providers    {where}"
@@ -65,6 +65,13 @@ def explain(settings: Settings) -> Iterator[str]:
         if not dataclasses.fields(policy):  # type: ignore[arg-type]  # all policies of a configuration are dataclasses
             continue  # one that holds always
         yield f"  policy       {policy.name}: {_options(policy)}"
+
+
+def _clouds(settings: Settings) -> Iterator[str]:
+    """The providers, with the pools that groups may be made of."""
+    for name, given in (settings.providers or {}).items():
+        pools = ", ".join(given.get("pools") or ())
+        yield f"{name} (pools {pools})" if pools else name
 
 
 def _longer(settings: Settings) -> str:

@@ -9,6 +9,7 @@ from pydantic.alias_generators import to_camel
 from pydantic_core import PydanticCustomError
 
 from autoscale.config import values
+from autoscale.model.units import duration_ms
 
 
 def reads(function: Any) -> BeforeValidator:
@@ -23,7 +24,7 @@ def reads(function: Any) -> BeforeValidator:
     return BeforeValidator(validate)
 
 
-DurationMs = Annotated[int, reads(values.duration_ms)]
+DurationMs = Annotated[int, reads(duration_ms)]
 DurationS = Annotated[int, reads(values.duration_s)]
 DurationOrNeverS = Annotated[int | None, reads(values.duration_or_never_s)]
 Money = Annotated[int, reads(values.money_microusd_per_hour)]

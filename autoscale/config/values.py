@@ -5,29 +5,18 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from autoscale.model.units import quantity, usd_per_hour
+from autoscale.model.units import duration_ms, quantity, usd_per_hour
 
-_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
-_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
-_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _MONEY = re.compile(
     r"(?:(?P<amount>[0-9]+(?:\.[0-9]+)?) ?(?:USD|US\$|\$)|(?:US)?\$ ?(?P<after>[0-9]+(?:\.[0-9]+)?)) ?/ ?(?:h|hour)"
 )
 _SHARE = re.compile(r"([0-9]+(?:\.[0-9]+)?) ?%")
 
-A_DURATION = "a duration with its unit such as 500ms, 10s, 5m or 1h30m"
 A_MONEY = "US$ per hour such as 1500 USD/h"
 A_SHARE = "a share such as 60%"
 A_COUNT = "a whole number, 0 or more"
 A_PRIORITY = "a priority of pods: a whole number such as -10"
 A_QUANTITY = "a Kubernetes quantity such as 8, 500m or 2Ti"
-
-
-def duration_ms(value: object) -> int:
-    """`1h30m` as milliseconds."""
-    if not isinstance(value, str) or _DURATION.fullmatch(value) is None:
-        raise ValueError(A_DURATION)
-    return int(sum(Decimal(number) * _MS[unit] for number, unit in _PART.findall(value)))
 
 
 def duration_s(value: object) -> int:

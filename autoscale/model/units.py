@@ -22,6 +22,10 @@ _SUFFIX = {
     "Ki": Decimal(2) ** 10, "Mi": Decimal(2) ** 20, "Gi": Decimal(2) ** 30,
     "Ti": Decimal(2) ** 40, "Pi": Decimal(2) ** 50, "Ei": Decimal(2) ** 60,
 }  # fmt: skip
+A_DURATION = "a duration with its unit such as 500ms, 10s, 5m or 1h30m"
+_MS = {"ms": 1, "s": 1000, "m": 60_000, "h": 3_600_000, "d": 86_400_000}
+_DURATION = re.compile(r"(?:[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h|d))+")
+_PART = re.compile(r"([0-9]+(?:\.[0-9]+)?)(ms|s|m|h|d)")
 _QUANTITY = re.compile(r"([+-]?(?:[0-9]+\.?[0-9]*|\.[0-9]+))(?:([eE][+-]?[0-9]{1,3})|([numkMGTPE]|[KMGTPE]i)?)")
 _MOST = Decimal(2**63 - 1)
 
@@ -45,3 +49,10 @@ def quantity(text: str, *, milli: bool = False, up: bool = True) -> int:
 def usd_per_hour(text: str | float | Decimal) -> int:
     """US$ per hour as micro-US$ per hour, to the nearest: `usd_per_hour("0.526") == 526000`."""
     return int((Decimal(str(text)) * MICRO).to_integral_value())
+
+
+def duration_ms(value: object) -> int:
+    """`1h30m` as milliseconds. Raises ValueError that says what was expected."""
+    if not isinstance(value, str) or _DURATION.fullmatch(value) is None:
+        raise ValueError(A_DURATION)
+    return int(sum(Decimal(number) * _MS[unit] for number, unit in _PART.findall(value)))

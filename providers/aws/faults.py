@@ -89,6 +89,8 @@ _SENTENCES = tuple(
         (r"key pair .*does not exist", "InvalidKeyPair.NotFound"),
         (r"launch template .*(does not exist|not found|invalid)", "InvalidLaunchTemplateId.NotFound"),
         (r"invalid instance type|instance type .*(does not exist|not valid)", "InvalidInstanceType"),
+        (r"already reached the limit for auto scaling groups|limit for auto scaling groups", "LimitExceeded"),
+        (r"autoscalinggroup by this name already exists", "AlreadyExists"),
         (r"rate exceeded|request limit exceeded", "Throttling"),
     )
 )

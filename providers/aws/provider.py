@@ -9,26 +9,31 @@ from typing import TYPE_CHECKING
 from autoscale.errors import BadInput, ProviderError
 from autoscale.model.snapshot import CloudView
 from autoscale.model.supply import Fault, FaultKind, InstanceState, NodeGroup, SkippedGroup
+from autoscale.model.workload import Code, Reason
 from providers.aws import activities
 from providers.aws.catalog import Books
 from providers.aws.clients import Clients
 from providers.aws.faults import CLOUD_ERRORS, ambiguous, fault_of
 from providers.aws.groups import PREFIX, Surroundings, members, model, tags_of
 from providers.aws.launches import template_refs
+from providers.aws.making import Maker
+from providers.aws.offered import Offered, orphan, taken, unavailable
 from providers.aws.specifications import REGION, ZONE_IDS
 from providers.aws.templates import Templates
 from providers.recent import Recent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping, Sequence
+    from collections.abc import Callable, Iterator, Mapping, Sequence
 
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, FilterTypeDef
 
     from autoscale.ports import Catalogs
+    from providers.aws.offered import Making
     from providers.aws.settings import AwsSettings
 
 _PAGE = 100
 _OBSERVE_S = 60.0  # an observation that takes longer is cut off; what was read of it would be old
+_TAKEN_S = 900  # how long a name that others have is not tried again
 _ACTIVITY_S = 900  # older failures say nothing about what the group can get now
 _DESCRIBE = "autoscaling:DescribeAutoScalingGroups"
 
@@ -51,6 +56,10 @@ class AwsProvider:
         self._now_s = now_s
         self._clients = Clients(settings, read_timeout_s=read_timeout_s)
         self._templates = Templates(self._clients, now_s=now_s)
+        self._offered = Offered(settings)
+        self._maker = Maker(self._clients, now_s=now_s)
+        self._made_at_s: dict[str, int] = {}  # groups that we made, which a stale read may not show yet
+        self._taken_at_s: dict[str, int] = {}  # names that others' groups have
         self._grown_at_s: dict[str, int] = {}
         self._recent = Recent(now_s=now_s)
         self._sent_away: set[str] = (
@@ -79,12 +88,8 @@ class AwsProvider:
             late = f"{_DESCRIBE}: the groups took longer than {_OBSERVE_S:.0f} s to list"
             return CloudView(self.name, faults=(Fault("", FaultKind.OTHER, "Timeout", late, self._now_s()),))
         faults: list[Fault] = []
-        templates = self._templates.read(ref for group in found for ref in template_refs(group))
-        faults += [each for each in templates.values() if isinstance(each, Fault) and each.kind != FaultKind.NOT_FOUND]
-        told = self._zone_ids(faults) if found else None
-        zone_ids = told or (ZONE_IDS if region == REGION else {})
-        around = Surroundings(self._settings, region, zone_ids, told is not None, templates, self._books.of(region))
-        modelled = [model(group, around) for group in found]
+        around = self._around(found, region, faults)
+        modelled = [*(self._model(group, around) for group in found), *self._unmade(found, around)]
         groups = [each for each in modelled if isinstance(each, NodeGroup)]
         return CloudView(
             provider=self.name,
@@ -96,7 +101,8 @@ class AwsProvider:
     def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:  # noqa: ARG002 - absolute targets need no token
         """Set the group's target. Refused where Amazon would accept it silently and do harm."""
         doing = "autoscaling:SetDesiredCapacity"
-        found = self._one(group)
+        making = self._making(group)
+        found = self._brought_up(group, making, target_nodes) if making else self._one(group)
         low, high, now = found["MinSize"], found["MaxSize"], found["DesiredCapacity"]
         there = sum(each.state != InstanceState.TERMINATING for each in members(found))
         if not low <= target_nodes <= high:
@@ -128,9 +134,86 @@ class AwsProvider:
                 raise self._refusal(group, "OutOfBounds", text)
             self._terminate(group, instance)
 
-    def delete(self, group: str, *, request_id: str) -> None:  # noqa: ARG002 - nothing is ever deleted
-        """Refused: people make groups here."""
-        raise self._refusal(group, "NotFromTemplate", "a person made this group")
+    def delete(self, group: str, *, request_id: str) -> None:  # noqa: ARG002 - a name goes once
+        """Delete a group that a pool made, and its launch template. Amazon, too, refuses while anything is in it."""
+        found = self._named(group)
+        if found is None or found.get("Status"):
+            return
+        making = self._making(group)
+        if making is None or not making.owns(found):
+            raise self._refusal(group, "NotFromTemplate", "no pool that is configured made this group")
+        if found["DesiredCapacity"] or found.get("Instances"):
+            text = f"it has a target of {found['DesiredCapacity']} and {len(found.get('Instances', []))} instances"
+            raise self._refusal(group, "NotEmpty", text)
+        self._maker.delete(found)
+        self._made_at_s.pop(group, None)
+
+    # ---- groups of pools
+
+    def _around(self, found: Sequence[AutoScalingGroupTypeDef], region: str, faults: list[Fault]) -> Surroundings:
+        """What groups are modelled with. The content of launch templates that pools make is known without reading."""
+        pools = bool(self._settings.pools)
+        told = self._zone_ids(faults) if found or pools else None
+        zone_ids = told or (ZONE_IDS if region == REGION else {})
+        templates = self._templates.read(self._offered.bases) if pools else {}
+        around = Surroundings(self._settings, region, zone_ids, told is not None, templates, self._books.of(region))
+        faults += self._offered.update(around)
+        known = self._offered.refs()
+        read = self._templates.read(ref for group in found for ref in template_refs(group) if ref not in known)
+        faults += [each for each in read.values() if isinstance(each, Fault) and each.kind != FaultKind.NOT_FOUND]
+        return replace(around, templates={**templates, **read})
+
+    def _making(self, group: str) -> Making | None:
+        """How a pool makes the group of that id; None when none does. What pools offer is known once we have looked."""
+        if self._settings.pools and not self._offered.names():
+            self.observe()
+        return self._offered.making(group.removeprefix(PREFIX)) if group.startswith(PREFIX) else None
+
+    def _model(self, group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | SkippedGroup:
+        name, tags = group["AutoScalingGroupName"], tags_of(group)
+        making = self._offered.making(name)
+        if making is not None and making.owns(group):
+            return self._offered.made(name, group, around)
+        found = model(group, around)
+        if not isinstance(found, NodeGroup):
+            return found
+        return orphan(found, tags) if making is None else taken(found, making.offer.of.pool.name)
+
+    def _unmade(
+        self, found: Sequence[AutoScalingGroupTypeDef], around: Surroundings
+    ) -> Iterator[NodeGroup | SkippedGroup]:
+        """What the pools may make beside the groups that are there."""
+        there = {group["AutoScalingGroupName"] for group in found}
+        for name in self._offered.names():
+            if name in there:
+                continue
+            if self._now_s() - self._taken_at_s.get(name, -_TAKEN_S) < _TAKEN_S:
+                making = self._offered.making(name)
+                text = unavailable(name, making.offer.of.pool.name if making else "")
+                yield SkippedGroup(PREFIX + name, Reason(Code.UNMODELLED, text, source=self.name))
+            else:
+                yield self._offered.unmade(name, around)
+
+    def _brought_up(self, group: str, making: Making, target_nodes: int) -> AutoScalingGroupTypeDef:
+        """The pool's group, made if it is not there, and launching what the pool says now if it is to grow."""
+        found = self._named(group)
+        if found is None and group not in self._made_at_s and self._maker.make(making):
+            self._made_at_s[group] = self._now_s()
+        elif found is None and group not in self._made_at_s:
+            found = self._named(group)
+            if found is None:
+                text = "a group of this name is there and is not shown yet"
+                raise self._refusal(group, "StaleRead", text, FaultKind.THROTTLED)
+        if found is None:
+            return making.seen(None)
+        if not making.owns(found):
+            self._taken_at_s[making.offer.name] = self._now_s()
+            raise self._refusal(group, "NameTaken", unavailable(making.offer.name, making.offer.of.pool.name))
+        if found.get("Status"):
+            raise self._refusal(group, "BeingDeleted", f"it is being deleted ({found['Status']})", FaultKind.THROTTLED)
+        if target_nodes > found["DesiredCapacity"]:
+            self._maker.bring_up_to_date(making, found)
+        return making.seen(found)
 
     # ---- the calls
 
@@ -148,15 +231,19 @@ class AwsProvider:
 
     def _one(self, group: str) -> AutoScalingGroupTypeDef:
         """The group as it is now. Raises ProviderError, NOT_FOUND also when it is not one of ours."""
+        found = self._named(group) if group.startswith(PREFIX) else None
+        if found is None or not self._ours(found):
+            raise self._refusal(group, "GroupNotFound", "no group of this name carries the tags", FaultKind.NOT_FOUND)
+        return found
+
+    def _named(self, group: str) -> AutoScalingGroupTypeDef | None:
+        """The group of that name, whosever it is; None when there is none. Raises ProviderError."""
         name = group.removeprefix(PREFIX)
         try:
             answer = self._clients.autoscaling.describe_auto_scaling_groups(AutoScalingGroupNames=[name])
         except CLOUD_ERRORS as error:
             raise ProviderError(self._fault(error, group=group, doing=_DESCRIBE)) from error
-        found = [each for each in answer["AutoScalingGroups"] if self._ours(each)]
-        if not found or not group.startswith(PREFIX):
-            raise self._refusal(group, "GroupNotFound", "no group of this name carries the tags", FaultKind.NOT_FOUND)
-        return found[0]
+        return next(iter(answer["AutoScalingGroups"]), None)
 
     def _tagged(self, until: float) -> list[AutoScalingGroupTypeDef] | None:
         """All groups with all the tags; None when the time is up."""

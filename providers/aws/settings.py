@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autoscale.errors import BadInput
+from providers.aws.pools import pools
 from providers.aws.specifications import specifications
 from providers.settings_values import price_of, prices, refuse_unknown_keys, text, url
 
@@ -13,8 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autoscale.model.supply import CapacityType
+    from providers.aws.pools import AwsPool
 
-_KEYS = ("discover_tags", "endpoint_url", "prices", "region")
+_KEYS = ("discover_tags", "endpoint_url", "pools", "prices", "region")
 _TAG = "k8s.io/cluster-autoscaler"
 
 
@@ -25,6 +27,8 @@ class AwsSettings:
     region: empty means the one that boto3 finds (AWS_REGION, profile).
     endpoint_url: another address of both services, empty for Amazon's own.
     discover_tags: a group must carry all of them: (key, value), an empty value meaning any.
+    cluster: the cluster's name, which is part of the names of groups that are made.
+    pools: templates that groups are made from on first use.
     prices: `TYPE` or `TYPE/ZONE/CAPACITY-TYPE` (`*` for any zone) -> micro-US$ per hour, before the catalogue's.
     """
 
@@ -32,6 +36,8 @@ class AwsSettings:
     endpoint_url: str
     discover_tags: tuple[tuple[str, str], ...]
     prices: Mapping[str, int]
+    cluster: str = ""
+    pools: tuple[AwsPool, ...] = ()
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, cluster: str) -> AwsSettings:
@@ -42,6 +48,8 @@ class AwsSettings:
             endpoint_url=url(settings, "endpoint_url", "aws"),
             discover_tags=_tags(settings.get("discover_tags", (f"{_TAG}/enabled", f"{_TAG}/{cluster}"))),
             prices=prices(settings.get("prices", {}), "aws", "instance type", list(specifications())),
+            cluster=cluster,
+            pools=pools(settings),
         )
 
     def price(self, instance_type: str, zone: str, capacity_type: CapacityType) -> int | None:

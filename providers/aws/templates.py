@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Any
 
+from autoscale.model.frozen import empty
 from autoscale.model.supply import Fault, FaultKind
 from providers.aws.faults import CLOUD_ERRORS, fault_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable
+    from collections.abc import Callable, Iterable, Mapping
 
     from mypy_boto3_autoscaling.type_defs import LaunchTemplateSpecificationTypeDef
     from mypy_boto3_ec2.type_defs import ResponseLaunchTemplateDataTypeDef
@@ -43,7 +44,7 @@ class TemplateRef:
 
 @dataclass(frozen=True, slots=True)
 class Template:
-    """What a template version launches. `instance_type` is empty when it leaves the type to the group.
+    """What a template version launches. `instance_type` is empty when it leaves the type to the group; `data` is all of it.
 
     `market` is empty, `spot` or `capacity-block`. `disk_gib` is None unless the template has exactly one sized volume.
     """
@@ -53,6 +54,7 @@ class Template:
     attribute_based: bool = False
     efa_interfaces: int = 0
     disk_gib: int | None = None
+    data: Mapping[str, Any] = field(default_factory=empty, compare=False)
 
 
 class Templates:
@@ -105,10 +107,11 @@ class Templates:
         if not versions:
             text = f"{_DOING}: launch template {ref.key} has no version {ref.version}"
             return Fault("", FaultKind.NOT_FOUND, "InvalidLaunchTemplateId.VersionNotFound", text, self._now_s())
-        return _template(versions[0].get("LaunchTemplateData", {}))
+        return template_of(versions[0].get("LaunchTemplateData", {}))
 
 
-def _template(data: ResponseLaunchTemplateDataTypeDef) -> Template:
+def template_of(data: ResponseLaunchTemplateDataTypeDef) -> Template:
+    """What decides of its nodes, out of a template's content."""
     volumes = [
         size for mapping in data.get("BlockDeviceMappings", []) if (size := mapping.get("Ebs", {}).get("VolumeSize"))
     ]
@@ -119,4 +122,5 @@ def _template(data: ResponseLaunchTemplateDataTypeDef) -> Template:
         attribute_based=bool(data.get("InstanceRequirements")),
         efa_interfaces=sum(each.get("InterfaceType", "").startswith("efa") for each in interfaces),
         disk_gib=volumes[0] if len(volumes) == 1 else None,
+        data=data,
     )

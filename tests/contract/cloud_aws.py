@@ -39,6 +39,8 @@ _ACTIONS = {
     "observe": "DescribeAutoScalingGroups",
     "resize": "SetDesiredCapacity",
     "remove": "TerminateInstanceInAutoScalingGroup",
+    "make": "CreateAutoScalingGroup",
+    "delete": "DeleteAutoScalingGroup",
 }
 
 
@@ -52,6 +54,7 @@ class AwsCloud:
         self._ec2 = client("ec2", wire.moto.url)
         self.template("lt-main", "g4dn.xlarge")
         self.later_s = 0
+        self._pools: dict[str, Any] = {}
         self.aws = aws_provider(wire.url, now_s=self.now_s)
         self.provider = self.aws
         self.secret = SECRET
@@ -167,6 +170,30 @@ class AwsCloud:
            (us-east-1a). Launching EC2 instance failed.</StatusMessage>
           <Details>{{"Availability Zone":"us-east-1a"}}</Details></member>"""
 
+    def pool(self, name: str, **more: Any) -> None:
+        """Put a pool into the configuration, of one offering unless told otherwise; the provider is made anew."""
+        usual = {
+            "launch_template": "lt-main",
+            "instance_types": ["g4dn.xlarge"],
+            "zones": ["us-east-1a"],
+            "max_nodes": 10,
+        }
+        self._pools[name] = usual | more
+        self.aws = self.provider = aws_provider(self.wire.url, now_s=self.now_s, pools=self._pools)
+
+    def offer(self, name: str) -> str:
+        """A pool of one offering."""
+        self.pool(name)
+        return f"aws:demo-{name}-g4dn.xlarge-us-east-1a-on-demand"
+
+    def made(self, group: str) -> bool:
+        """In moto's own books."""
+        return group.removeprefix("aws:") in autoscaling_backends[DEFAULT_ACCOUNT_ID][REGION].autoscaling_groups
+
+    def take_name(self, group: str) -> None:
+        """In the console, without tags of ours."""
+        self.create(group.removeprefix("aws:"), tagged=False)
+
     def calls(self) -> int:
         """Requests that came through the wire."""
         made = len(self.wire.actions)
@@ -180,9 +207,10 @@ def aws_provider(
     cluster: str = "demo",
     read_timeout_s: float = 5.0,
     now_s: Callable[[], int] = lambda: int(time.time()),
+    **more: Any,
 ) -> AwsProvider:
     """The provider as a configuration would make it, on that address."""
-    settings = AwsSettings.parse({"region": REGION, "endpoint_url": url}, cluster=cluster)
+    settings = AwsSettings.parse({"region": REGION, "endpoint_url": url} | more, cluster=cluster)
     return AwsProvider(settings, now_s=now_s, read_timeout_s=read_timeout_s)
 
 

@@ -38,7 +38,7 @@ class TestExample(ProviderContract, ScheduleContract):
         return racks_stage()
 
 
-class TestAws(ProviderContract, StockOutContract):
+class TestAws(ProviderContract, StockOutContract, TemplateContract):
     """On moto."""
 
     @pytest.fixture

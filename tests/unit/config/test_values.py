@@ -6,13 +6,14 @@ from collections.abc import Callable
 import pytest
 
 from autoscale.config import values
+from autoscale.model import units
 
 
 @pytest.mark.parametrize(
     ("read", "text", "expected"),
     [
-        (values.duration_ms, "500ms", 500),
-        (values.duration_ms, "1.5s", 1500),
+        (units.duration_ms, "500ms", 500),
+        (units.duration_ms, "1.5s", 1500),
         (values.duration_s, "1h30m", 5400),
         (values.duration_s, "1500ms", 2),  # rounds up
         (values.duration_s, "2d", 172_800),
@@ -34,11 +35,11 @@ def test_what_is_read(read: Callable[[object], object], text: object, expected: 
 @pytest.mark.parametrize(
     ("read", "text", "expected"),
     [
-        (values.duration_ms, "10", values.A_DURATION),
-        (values.duration_ms, 10, values.A_DURATION),
-        (values.duration_ms, "", values.A_DURATION),
-        (values.duration_ms, "-5m", values.A_DURATION),
-        (values.duration_or_never_s, "5 minutes", f"{values.A_DURATION}, or never"),
+        (units.duration_ms, "10", units.A_DURATION),
+        (units.duration_ms, 10, units.A_DURATION),
+        (units.duration_ms, "", units.A_DURATION),
+        (units.duration_ms, "-5m", units.A_DURATION),
+        (values.duration_or_never_s, "5 minutes", f"{units.A_DURATION}, or never"),
         (values.money_microusd_per_hour, "1500", values.A_MONEY),
         (values.money_microusd_per_hour, "1500 EUR/h", values.A_MONEY),
         (values.money_microusd_per_hour, "-1 USD/h", values.A_MONEY),

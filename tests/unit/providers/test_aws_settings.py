@@ -20,6 +20,7 @@ def test_the_defaults_are_cluster_autoscalers_tags() -> None:
         endpoint_url="",
         discover_tags=(("k8s.io/cluster-autoscaler/enabled", ""), ("k8s.io/cluster-autoscaler/prod", "")),
         prices={},
+        cluster="prod",
     )
 
 
@@ -36,6 +37,7 @@ def test_all_that_can_be_said() -> None:
         endpoint_url="http://localhost:5000",
         discover_tags=(("team", "ml"), ("gpu", "")),
         prices={"p5.48xlarge": 40_000_000, "g5.xlarge/us-east-1a/spot": 300_000},
+        cluster="prod",
     )
 
 
@@ -44,7 +46,7 @@ def test_all_that_can_be_said() -> None:
     [
         (
             {"regoin": "x"},
-            "aws.regoin: unknown key; did you mean region?, expected one of discover_tags, endpoint_url, prices, region",
+            "aws.regoin: unknown key; did you mean region?, expected one of discover_tags, endpoint_url, pools, prices, region",
         ),
         ({"region": 1}, "aws.region: wrong type, expected a text, found 1"),
         (
