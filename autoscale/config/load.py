@@ -98,6 +98,7 @@ def _settings(document: Document, file: File, policies: tuple[Policy, ...]) -> S
         daemon_timeout_s=file.reservation.daemon_timeout,
         scheduler_names=frozenset(file.scheduling.scheduler_names),
         expendable_below=file.scheduling.expendable_below,
+        preferences_max_extra_ppm=file.preferences.max_extra_cost,
         gpu_pods_only=file.pods == "gpu",
     )
     for policy in policies:

@@ -68,6 +68,12 @@ class Scheduling(Section):
     expendable_below: Priority = -10
 
 
+class Preferences(Section):
+    """What pods only wish for."""
+
+    max_extra_cost: Share = 0
+
+
 class Solver(Section):
     """The search."""
 
@@ -93,6 +99,7 @@ class File(Section):
     objective: Objective = Field(default_factory=Objective)
     reservation: Reservation = Field(default_factory=Reservation)
     scheduling: Scheduling = Field(default_factory=Scheduling)
+    preferences: Preferences = Field(default_factory=Preferences)
     solver: Solver = Field(default_factory=Solver)
     pods: Literal["all", "gpu"] = "all"
     catalog: CatalogFiles = Field(default_factory=CatalogFiles)

@@ -10,6 +10,7 @@ from autoscale.decide.build import build
 from autoscale.decide.obey import obey
 from autoscale.decide.placing import Placed, keep_coming_nodes_full, place
 from autoscale.decide.reservations import Phase
+from autoscale.decide.wishes import heed
 from autoscale.model.frozen import empty
 from autoscale.model.workload import Code, Reason
 
@@ -67,12 +68,12 @@ def answer(fleet: Fleet, standing: Standing, pods: Sequence[Pod], policies: Sequ
     Claims stay as they are when that buys nothing and leaves nobody out. Otherwise pods whose nodes have not joined are
     asked about together with the new ones, and move only if that is strictly better.
     """
-    fixed = _ask(build(fleet, standing, pods), fleet.snapshot, policies, solver)
+    fixed = _ask(fleet, build(fleet, standing, pods), fleet.snapshot, policies, solver)
     movable = [slot for slot in standing.slots if slot.phase is Phase.OPEN and slot.group in fleet.groups]
     if not movable or fixed.solution is None or _merit(fixed) == ((), 0):
         return fixed
     built = build(fleet, standing, pods, replan=True)
-    joint = _ask(built, _unclaimed(fleet.snapshot, standing), policies, solver)
+    joint = _ask(fleet, built, _unclaimed(fleet.snapshot, standing), policies, solver)
     if joint.solution is None:
         return fixed
     placed = place(joint.question, joint.solution, movable)
@@ -84,17 +85,23 @@ def answer(fleet: Fleet, standing: Standing, pods: Sequence[Pod], policies: Sequ
     return joint if _merit(joint) < _merit(fixed) else fixed
 
 
-def _ask(built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: Solver) -> Answer:
+def _ask(fleet: Fleet, built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: Solver) -> Answer:
     problem = built.problem
     if not problem.demands:
         return Answer(built.question, problem, None, Placed((), ()), built.homeless, kept_off=built.kept_off)
     problem = shaped(built, snapshot, policies)
-    solution = solver(problem)
+    first = solver(problem)
+    solution = heed(fleet, built.question, problem, first)
     notes = _notes(built.problem, problem, solution)
     kept_off = dict(built.kept_off)
     lost: tuple[Broken, ...] = ()
     if built.ground is not None:
         obeyed = obey(built.ground, built.question, problem, solution)
+        if solution is not first:  # what pods wish may be what their rules forbid
+            plain = obey(built.ground, built.question, problem, first)
+            extra = solution.cost_microusd_per_hour - first.cost_microusd_per_hour
+            most = plain.solution.objective_microusd_per_hour + max(0, extra)
+            obeyed = obeyed if obeyed.solution.objective_microusd_per_hour <= most else plain
         solution, lost = obeyed.solution, obeyed.lost
         kept_off |= {built.question.classes[c].key: reasons for c, reasons in obeyed.broken.items()}
     return Answer(

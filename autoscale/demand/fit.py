@@ -79,6 +79,11 @@ def affinity_matches(
     return terms is None or any(_term_matches(term, labels, node_name) for term in terms)
 
 
+def term_matches(term: NodeSelectorTerm, labels: Mapping[str, str], *, node_name: str = "") -> bool:
+    """Whether one term holds; an empty one does not."""
+    return affinity_matches((term,), labels, node_name=node_name)
+
+
 def keys_read(shape: PodShape) -> tuple[str, ...]:
     """The label keys that decide `matches`, sorted; nodes with equal values of these are all alike to the shape."""
     terms = shape.node_affinity or ()

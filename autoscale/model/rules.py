@@ -36,7 +36,7 @@ class PodTerm:
 
 @dataclass(frozen=True, slots=True)
 class Spread:
-    """A topology spread constraint with `DoNotSchedule`.
+    """A topology spread constraint.
 
     `honor_affinity` and `honor_taints`: whether nodes that selector and affinity, or taints, keep the pod from count as
     domains.
@@ -93,6 +93,18 @@ class PodRules:
 
 
 @dataclass(frozen=True, slots=True)
+class Wishes:
+    """What a pod would like of other pods, each term with its weight from 1 to 100; `spread` has `ScheduleAnyway`."""
+
+    affinity: tuple[tuple[int, PodTerm], ...] = ()
+    anti_affinity: tuple[tuple[int, PodTerm], ...] = ()
+    spread: tuple[Spread, ...] = ()
+
+    def __bool__(self) -> bool:
+        return bool(self.affinity or self.anti_affinity or self.spread)
+
+
+@dataclass(frozen=True, slots=True)
 class DisruptionBudget:
     """A PodDisruptionBudget: how many of its pods may go now, and the names of those that are known to be going."""
 
@@ -103,4 +115,5 @@ class DisruptionBudget:
     going: frozenset[str] = frozenset()
 
 
+NO_WISHES = Wishes()
 NO_RULES = PodRules()

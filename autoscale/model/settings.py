@@ -21,6 +21,7 @@ class DecideSettings:
     room, by preemption.
     preemption_timeout_s: a pod that the scheduler has refused for longer is planned for even if it could preempt others (the
     scheduler tries again after 5 min at the latest).
+    preferences_max_extra_ppm: what pods' wishes may add to the cost of what is bought, in parts per million; 0: ties only.
     gpu_pods_only: leave pods that ask for no device (an extended resource) to others.
     evict_again_s: a pod that a PodDisruptionBudget kept is tried again after this.
     detach_timeout_s: how long an empty node waits for its volumes to be detached before it is removed.
@@ -44,6 +45,7 @@ class DecideSettings:
     evict_again_s: int = 10
     detach_timeout_s: int = 120
     drain_warn_s: int = 300
+    preferences_max_extra_ppm: int = 0
     gpu_pods_only: bool = False
 
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 from autoscale.model.frozen import empty
 from autoscale.model.resources import Resources
-from autoscale.model.rules import NO_RULES, PodRules, Requirement
+from autoscale.model.rules import NO_RULES, NO_WISHES, PodRules, Requirement, Wishes
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -61,7 +61,7 @@ class PodShape:
 
     `node_affinity` is an OR of terms, None when there is none. `preempts` is False with `preemptionPolicy: Never`. `rules` are those between it and other pods. `unmodelled`
     names the rules in the pod's spec that the planner does not know, or can't read; such a pod is reported, never
-    silently planned. `claims` are worked into the rest before planning; `blocked` is then why no node would help, and
+    silently planned. `preferred_nodes` (with weights) and `wishes` never keep it from a node. `claims` are worked into the rest before planning; `blocked` is then why no node would help, and
     `shared_volumes` (resource, volume) are among what it asks for and count once for all pods of a node.
     """
 
@@ -74,6 +74,8 @@ class PodShape:
     scheduler_name: str = "default-scheduler"
     unmodelled: tuple[str, ...] = ()
     rules: PodRules = field(default=NO_RULES, repr=False)
+    preferred_nodes: tuple[tuple[int, NodeSelectorTerm], ...] = field(default=(), repr=False)
+    wishes: Wishes = field(default=NO_WISHES, repr=False)
     claims: tuple[ClaimUse, ...] = field(default=(), repr=False)
     blocked: str = field(default="", repr=False)
     shared_volumes: tuple[tuple[str, str], ...] = field(default=(), repr=False)

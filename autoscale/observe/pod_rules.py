@@ -32,24 +32,31 @@ def host_ports(spec: wire.PodSpec) -> tuple[tuple[int, str, str], ...]:
     return tuple(sorted(found))
 
 
-def terms_of(rule: wire.RequiredPods | None) -> tuple[PodTerm, ...]:
+def terms_of(rule: wire.PodsAffinity | None) -> tuple[PodTerm, ...]:
     """The required terms."""
     written = rule.required_during_scheduling_ignored_during_execution if rule else None
-    return tuple(
-        PodTerm(
-            term.topology_key,
-            selector_of(term.label_selector),
-            tuple(sorted(set(term.namespaces or ()))),
-            selector_of(term.namespace_selector),
-            tuple(sorted(set(term.match_label_keys or ()))),
-            tuple(sorted(set(term.mismatch_label_keys or ()))),
-        )
-        for term in written or ()
+    return tuple(_term(term) for term in written or ())
+
+
+def wished_terms_of(rule: wire.PodsAffinity | None) -> tuple[tuple[int, PodTerm], ...]:
+    """The preferred terms, each with its weight."""
+    written = rule.preferred_during_scheduling_ignored_during_execution if rule else None
+    return tuple((each.weight, _term(each.pod_affinity_term)) for each in written or () if each.pod_affinity_term)
+
+
+def _term(term: wire.PodTerm) -> PodTerm:
+    return PodTerm(
+        term.topology_key,
+        selector_of(term.label_selector),
+        tuple(sorted(set(term.namespaces or ()))),
+        selector_of(term.namespace_selector),
+        tuple(sorted(set(term.match_label_keys or ()))),
+        tuple(sorted(set(term.mismatch_label_keys or ()))),
     )
 
 
-def spreads_of(written: list[wire.Spread]) -> tuple[Spread, ...]:
-    """The constraints that must hold, in their order."""
+def spreads_of(written: list[wire.Spread], when: str = "DoNotSchedule") -> tuple[Spread, ...]:
+    """The constraints that must hold, or those that had better (`ScheduleAnyway`), in their order."""
     return tuple(
         Spread(
             topology_key=each.topology_key,
@@ -61,7 +68,7 @@ def spreads_of(written: list[wire.Spread]) -> tuple[Spread, ...]:
             match_label_keys=tuple(sorted(set(each.match_label_keys or ()))),
         )
         for each in written
-        if each.when_unsatisfiable == "DoNotSchedule"
+        if each.when_unsatisfiable == when
     )
 
 

@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, NamedTuple, TypeVar
 
 import msgspec
 
 from autoscale.errors import BadInput
 from autoscale.model.names import SLOT
 from autoscale.model.resources import Resources
-from autoscale.model.rules import NO_RULES, HostPort, PodRules, PodTerm, Requirement, Spread
+from autoscale.model.rules import NO_RULES, NO_WISHES, HostPort, PodRules, PodTerm, Requirement, Spread, Wishes
 from autoscale.model.workload import ClaimUse, NodeSelectorTerm, PodShape, Toleration
 from autoscale.observe import wire
-from autoscale.observe.pod_rules import host_ports, malformed, spreads_of, terms_of
+from autoscale.observe.pod_rules import host_ports, malformed, spreads_of, terms_of, wished_terms_of
 from autoscale.observe.requests import NO_RESIZE, BadQuantity, Resize, pod_requests
 
 if TYPE_CHECKING:
@@ -31,6 +32,7 @@ OPERATORS = ("In", "NotIn", "Exists", "DoesNotExist", "Gt", "Lt")
 EFFECTS = ("NoSchedule", "PreferNoSchedule", "NoExecute")
 _TOLERATES = ("Equal", "Exists", "Lt", "Gt")
 _DEFAULT_SCHEDULER = "default-scheduler"
+_NO_NODES = wire.NodeAffinity()
 
 # Everything in a spec that decides the shape, as hashable parts:
 # containers (name, resources), init containers (name, resources, sidecar), pod-level resources, overhead, node selector,
@@ -106,7 +108,7 @@ def _unknown(what: str, known: tuple[str, ...], found: str) -> BadInput:
 @lru_cache(maxsize=16384)
 def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
     selector, affinity, tolerations, spreads, claims, ports, volumes, scheduler, priority, preempts, _ = parts[4:]
-    terms, together, apart = _affinity(affinity)
+    terms, together, apart, preferred, wished = _affinity(affinity)
     tolerated, slots = _tolerations(tolerations)
     rules = PodRules(together, apart, _spreads(spreads), tuple(HostPort(*each) for each in ports))
     unmodelled = list(malformed(rules))
@@ -127,6 +129,8 @@ def _shape(parts: _Parts) -> tuple[PodShape, tuple[str, ...]]:
         scheduler_name=scheduler,
         unmodelled=tuple(unmodelled),
         rules=rules or NO_RULES,
+        preferred_nodes=preferred,
+        wishes=_wishes(wished, spreads),
         claims=volumes,
     )
     if len(_shapes) >= _SHAPES_KEPT:
@@ -159,22 +163,44 @@ def _selector(raw: bytes) -> tuple[tuple[str, str], ...]:
     return tuple(sorted((read(_TEXTS, raw, "spec.nodeSelector") or {}).items()))
 
 
+class _Affinity(NamedTuple):
+    """Required node affinity and required terms of pod affinity and anti-affinity; then what is only preferred."""
+
+    terms: tuple[NodeSelectorTerm, ...] | None = None
+    together: tuple[PodTerm, ...] = ()
+    apart: tuple[PodTerm, ...] = ()
+    preferred: tuple[tuple[int, NodeSelectorTerm], ...] = ()
+    wishes: Wishes = NO_WISHES
+
+
 @lru_cache(maxsize=4096)
-def _affinity(raw: bytes) -> tuple[tuple[NodeSelectorTerm, ...] | None, tuple[PodTerm, ...], tuple[PodTerm, ...]]:
-    """Required node affinity, and the required terms of pod affinity and anti-affinity."""
+def _affinity(raw: bytes) -> _Affinity:
     if raw in NOTHING:
-        return None, (), ()
+        return _Affinity()
     affinity = read(_AFFINITY, raw, "spec.affinity")
-    together, apart = terms_of(affinity.pod_affinity), terms_of(affinity.pod_anti_affinity)
-    nodes = affinity.node_affinity
-    required = nodes.required_during_scheduling_ignored_during_execution if nodes else None
-    if required is None:
-        return None, together, apart
-    terms = tuple(
-        NodeSelectorTerm(expressions(term.match_expressions), expressions(term.match_fields))
-        for term in required.node_selector_terms or ()
+    together, apart, nodes = affinity.pod_affinity, affinity.pod_anti_affinity, affinity.node_affinity or _NO_NODES
+    required = nodes.required_during_scheduling_ignored_during_execution
+    preferred = nodes.preferred_during_scheduling_ignored_during_execution
+    return _Affinity(
+        None if required is None else tuple(node_term(term) for term in required.node_selector_terms or ()),
+        terms_of(together),
+        terms_of(apart),
+        tuple((each.weight, node_term(each.preference)) for each in preferred or () if each.preference),
+        Wishes(wished_terms_of(together), wished_terms_of(apart)) or NO_WISHES,
     )
-    return terms, together, apart
+
+
+def node_term(term: wire.Term) -> NodeSelectorTerm:
+    """A node selector term."""
+    return NodeSelectorTerm(expressions(term.match_expressions), expressions(term.match_fields))
+
+
+def _wishes(wished: Wishes, spreads: bytes) -> Wishes:
+    """With the constraints that need not hold."""
+    if spreads in NOTHING:
+        return wished
+    anyway = spreads_of(read(_SPREADS, spreads, "spec.topologySpreadConstraints"), "ScheduleAnyway")
+    return replace(wished, spread=anyway) if anyway else wished
 
 
 def expressions(written: list[wire.Expression] | None) -> tuple[Requirement, ...]:

@@ -222,10 +222,18 @@ class NodeSelector(Struct, rename="camel"):
     node_selector_terms: list[Term] | None = None
 
 
-class RequiredNodes(Struct, rename="camel"):
-    """Node affinity without its wishes."""
+class PreferredNodes(Struct):
+    """A wish for nodes."""
+
+    weight: int = 0
+    preference: Term | None = None
+
+
+class NodeAffinity(Struct, rename="camel"):
+    """What nodes have to be like, and had better be like."""
 
     required_during_scheduling_ignored_during_execution: NodeSelector | None = None
+    preferred_during_scheduling_ignored_during_execution: list[PreferredNodes] | None = None
 
 
 class LabelSelector(Struct, rename="camel"):
@@ -246,18 +254,26 @@ class PodTerm(Struct, rename="camel"):
     mismatch_label_keys: list[str] | None = None
 
 
-class RequiredPods(Struct, rename="camel"):
-    """Pod affinity or anti-affinity without its wishes."""
+class PreferredPods(Struct, rename="camel"):
+    """A wish for company, or for distance."""
+
+    weight: int = 0
+    pod_affinity_term: PodTerm | None = None
+
+
+class PodsAffinity(Struct, rename="camel"):
+    """Pod affinity or anti-affinity."""
 
     required_during_scheduling_ignored_during_execution: list[PodTerm] | None = None
+    preferred_during_scheduling_ignored_during_execution: list[PreferredPods] | None = None
 
 
 class Affinity(Struct, rename="camel"):
-    """Required affinity of all kinds."""
+    """Affinity of all kinds."""
 
-    node_affinity: RequiredNodes | None = None
-    pod_affinity: RequiredPods | None = None
-    pod_anti_affinity: RequiredPods | None = None
+    node_affinity: NodeAffinity | None = None
+    pod_affinity: PodsAffinity | None = None
+    pod_anti_affinity: PodsAffinity | None = None
 
 
 class Tolerate(Struct):

@@ -7,7 +7,7 @@ import msgspec
 import pytest
 
 from autoscale.model.resources import Resources
-from autoscale.model.rules import HostPort, PodRules, PodTerm, Requirement, Spread
+from autoscale.model.rules import HostPort, PodRules, PodTerm, Requirement, Spread, Wishes
 from autoscale.model.supply import Condition, Disruption, Node, NodeReservation
 from autoscale.model.workload import (
     Claim,
@@ -102,6 +102,7 @@ def test_a_whole_pod() -> None:
             tolerations=(Toleration("a", "Equal", "b", "NoExecute"), Toleration("nvidia.com/gpu", "Exists")),
             priority=7,
             scheduler_name="kai",
+            preferred_nodes=((1, NodeSelectorTerm()),),
         ),
         labels={"app": "web"},
         annotations={
@@ -433,3 +434,23 @@ def test_a_pod_that_is_resized_asks_for_the_larger() -> None:
     assert asked("500m", {"type": "PodResizePending", "reason": "Infeasible"}) == Resources({"cpu": 500, "pods": 1})
     done = {"containerStatuses": [{"name": "m", "resources": needs, "allocatedResources": {"cpu": "1"}}]}
     assert decode.pod(pod_json(spec, done)).shape is decode.pod(pod_json(spec, {})).shape
+
+
+def test_wishes_are_read_beside_the_rules() -> None:
+    """Preferred terms with their weights, and spread constraints that need not hold."""
+    term = {"topologyKey": "zone", "labelSelector": {"matchLabels": {"a": "b"}}}
+    wished = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 5, "podAffinityTerm": term}]}
+    spread = {"topologyKey": "zone", "maxSkew": 2, "labelSelector": {"matchLabels": {"a": "b"}}}
+    spec = {
+        "containers": [{"name": "m"}],
+        "affinity": {"podAffinity": wished, "podAntiAffinity": wished},
+        "topologySpreadConstraints": [
+            {**spread, "whenUnsatisfiable": "ScheduleAnyway"},
+            {**spread, "whenUnsatisfiable": "DoNotSchedule", "maxSkew": 1},
+        ],
+    }
+    selector = (Requirement("a", "In", ("b",)),)
+    terms = ((5, PodTerm("zone", selector)),)
+    shape = decode.pod(pod_json(spec, {})).shape
+    assert shape.wishes == Wishes(terms, terms, (Spread("zone", 2, selector),))
+    assert shape.rules == PodRules(spread=(Spread("zone", 1, selector),))
