@@ -8,6 +8,7 @@ from dataclasses import replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
+from autoscale.catalog.background import Place
 from autoscale.catalog.overlaid import Overlaid
 from autoscale.catalog.refresh import judge
 from autoscale.catalog.store import Store
@@ -140,6 +141,29 @@ def read_catalog(
     if judged.catalog is None:
         raise ProviderError(Fault(name, FaultKind.OTHER, "Partial", judged.problem, reading.at_s))
     return judged.catalog, reading.notes
+
+
+def used_catalog(name: str, settings: Settings) -> Catalog:
+    """What the engine uses now: the last good one of the cache, else what is shipped."""
+    source = catalog_source(name, settings)
+    return store(settings).latest(name, source.region).catalog or source.shipped()
+
+
+def catalog_places(settings: Settings) -> tuple[Place, ...]:
+    """The regions of the configuration's clouds whose prices can be read, each with how that is done."""
+    kept = store(settings)
+    return tuple(_place_of(name, settings, kept) for name in catalog_names(settings))
+
+
+def _place_of(name: str, settings: Settings, kept: Store) -> Place:
+    region = catalog_source(name, settings).region
+
+    def refresh() -> Catalog:
+        fresh, _ = read_catalog(name, settings, region, lambda _: None)
+        kept.keep(fresh)
+        return fresh
+
+    return Place(name, lambda: kept.latest(name, region).catalog, refresh)
 
 
 def _seen_through(overlay: Overlay, provider: Provider, prices: Store) -> Provider:

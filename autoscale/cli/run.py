@@ -69,6 +69,7 @@ def run(
 
     from autoscale import wiring
     from autoscale.cli.log import configure
+    from autoscale.cli.prices import Prices, refresh_beside
     from autoscale.cli.serve import Pulse
     from autoscale.cli.telemetry import Both, Log, Metrics
     from autoscale.loop import Engine
@@ -96,6 +97,9 @@ def run(
             dry_run=dry_run,
         )
         _until_signal(stop, log)
+        prices = Prices(settings, registry, log)
+        if not once:
+            refresh_beside(settings, prices, stop)
         port = server.server_address[1] if server is not None else None
         log.info("started", cluster=settings.cluster, config=settings.source, dry_run=dry_run, metrics_port=port)
         try:

@@ -2,15 +2,21 @@
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
+import structlog
+from prometheus_client import CollectorRegistry
 
+from autoscale import wiring
+from autoscale.catalog.background import Refresher
 from autoscale.catalog.refresh import judge
 from autoscale.catalog.store import Store
 from autoscale.cli import main
+from autoscale.cli.prices import Prices as SeenPrices
 from autoscale.errors import ProviderError
 from autoscale.model.catalog import Machine, Offer
 from autoscale.model.supply import CapacityType, FaultKind
@@ -216,3 +222,49 @@ def test_a_bad_refresh_changes_nothing(
     assert (found.out, found.err.count("\n")) == ("", 1)
     assert found.err.startswith(f"autoscale: {ends[1]}")
     assert not (tmp_path / "cache").exists()
+
+
+def test_beside_the_loop_prices_are_kept_and_their_age_is_a_metric(
+    prices: Prices, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A failure is a log line and leaves what is there; a good read is in use from then on."""
+    settings = wiring.offline_settings(configured(tmp_path, prices)[1])
+    registry = CollectorRegistry()
+    seen = SeenPrices(settings, registry, structlog.get_logger())
+    beside = Refresher(wiring.catalog_places(settings), every_s=3600, listener=seen)
+
+    def sample(name: str, **labels: str) -> float | None:
+        return registry.get_sample_value(f"gpu_autoscale_{name}", {"provider": "aws", **labels})
+
+    assert (sample("prices_age_seconds", source="shipped") or 0) > 86400
+    assert beside.turn(0) == 600  # six machines of 171 are a part of an answer
+    assert "only 6 machines came back, there were 171" in capsys.readouterr().out
+    small = judge(source(prices).read("us-east-1", silent), provider="aws", known=None).catalog
+    assert small is not None
+    Store(str(tmp_path / "cache")).keep(replace(small, at_s=1))
+    assert beside.turn(10**9) > 0
+    assert "prices refreshed" in capsys.readouterr().out
+    assert sample("prices_age_seconds", source="shipped") is None
+    assert (sample("prices_age_seconds", source="cloud") or 0) < 600
+    outcomes = [sample("price_refreshes_total", outcome=each) for each in ("done", "failed")]
+    assert outcomes == [1, 1]
+    assert wiring.used_catalog("aws", settings).source == "EC2 and the AWS Price List"
+
+
+def test_groups_are_modelled_by_the_freshest_prices(aws: AwsCloud, prices: Prices, tmp_path: Path) -> None:
+    """Types and prices of the cache go before those that are shipped; a cache that breaks is no fault of a tick."""
+    prices.on_demand["g4dn.xlarge"] = "0.6"
+    settings = wiring.offline_settings(configured(tmp_path, prices)[1])
+    aws.create("gpu")
+    (provider,) = wiring.providers(replace(settings, decide=replace(settings.decide, cluster="demo")))
+
+    def price() -> list[int]:
+        return [group.offering.price_microusd_per_hour for group in provider.observe().groups]
+
+    assert price() == [526_000]
+    fresh = judge(source(prices).read("us-east-1", silent), provider="aws", known=None).catalog
+    assert fresh is not None
+    path = Store(str(tmp_path / "cache")).keep(fresh)
+    assert price() == [600_000]
+    path.write_text("{")
+    assert price() == [526_000]
