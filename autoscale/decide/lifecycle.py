@@ -44,7 +44,7 @@ class Standing:
 
 
 Waiting = dict[PodShape, set[str]]
-"""Shapes of the pods that wait for a node of theirs, and the slots that they wait for."""
+"""Shapes of the pods that wait, and the slots that they wait for; none has no name."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +97,14 @@ def stand(fleet: Fleet) -> Standing:
 
 
 def _shapes_waiting(claims: Claims) -> Waiting:
+    """Of pods that wait for their nodes, and, while rules between them count on who is where, of all that wait."""
     found: dict[PodShape, set[str]] = {}
     for slot in claims.slots:
-        for shape in {id(pod.shape): pod.shape for pod in slot.pods if not pod.moving}.values():
+        for shape in {id(pod.shape): pod.shape for pod in slot.pods}.values():
             found.setdefault(shape, set()).add(slot.id)
+    if any(shape.rules.about_others for shape in found):
+        for shape in {id(pod.shape): pod.shape for pod in claims.waiting}.values():
+            found.setdefault(shape, set()).add("")
     return found
 
 
@@ -148,7 +152,8 @@ def _taken_back(claims: Claims) -> list[Action]:
 def _step(fleet: Fleet, slot: Slot, waiting: Waiting, *, company: bool) -> _Step:
     """The next step of a slot that has a node. `company`: whether nodes for others are still on their way.
 
-    A node whose own pods are bound stays closed while pods that wait for other nodes would fit on it as well.
+    A node whose own pods are bound stays closed while pods that wait for other nodes would fit on it as well; so would one
+    that no plan found a place for, and that could keep out others there. What may use the room gets a claim on the slot.
     """
     node = slot.node
     if node is None:

@@ -226,11 +226,15 @@ class Stage:
         self._api.create(self._pods, {"metadata": meta | {"name": f"agent-{name}"}, "spec": spec | {"nodeName": name}})
 
     def _strange(self) -> None:
-        """Other people's pods arrive: where nodes register open, only ones that wait for devices as well."""
+        """Other people's pods arrive, and the scheduler tries them, for which the engine's loop leaves it a second.
+
+        Where nodes register open, only ones that wait for devices as well.
+        """
         for _ in range(self._rng.randint(0, 3)):
             body = stranger(self._rng, self._strangers, device=not self._case.closed)
             self._strangers += 1
             self._api.create(self._pods, body)
+        wait_until("the scheduler has tried them", self._tried, within_s=60, every_s=0.1)
 
     def _clean(self) -> None:
         """Leave nothing to the next plan."""

@@ -9,6 +9,7 @@ import pytest
 from autoscale.decide.fleet import survey
 from autoscale.decide.lifecycle import Standing, stand
 from autoscale.model.plan import Action, Assign, Hold, Release, Unclaim
+from autoscale.model.rules import PodRules, PodTerm, Requirement
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import Backoff, Ledger, Snapshot
 from autoscale.model.supply import FaultKind, InstanceState
@@ -118,6 +119,20 @@ def test_a_node_stays_closed_while_pods_of_others_would_fit_on_it() -> None:
     for gpus, closed in ((2, True), (4, False)):
         other = pod("b", shape(gpus=gpus), claim=("p-001", "g8"))
         world = snapshot(pods=(bound, other), nodes=(there,), groups=(group(running=1, target_nodes=2),))
+        assert kinds(world) == ([] if closed else [("Release", "p-000")])
+
+
+def test_a_node_stays_closed_to_pods_without_a_plan_while_rules_count_on_who_is_where() -> None:
+    """A pod that no plan found a place for could be let in now, and keep out others for whom nodes were bought."""
+    taints = (Taint("gpu-autoscale.dev/slot", "p-000"),)
+    there = node("g8-0", slot="p-000", phase="held", taints=taints)
+    bound = pod("a", shape(gpus=6), node_name="g8-0", claim=("p-000", "g8"))
+    apart = PodRules(anti_affinity=(PodTerm("zone", (Requirement("app", "In", ("x",)),)),))
+    for rules, closed in ((apart, True), (PodRules(), False)):
+        claimed = pod("b", shape(gpus=8, rules=rules), claim=("p-001", "g8"))
+        world = snapshot(
+            pods=(bound, claimed, pod("c", shape(gpus=2))), nodes=(there,), groups=(group(running=1, target_nodes=2),)
+        )
         assert kinds(world) == ([] if closed else [("Release", "p-000")])
 
 
