@@ -56,6 +56,7 @@ def remember(
         starting_since_s=_since(ledger.starting_since_s, plan.starting, now_s),
         empty_since_s=_since(ledger.empty_since_s, plan.empty, now_s),
         blocked=_blocked(ledger, receipts, snapshot, now_s),
+        learnt={**ledger.learnt, **{each.group: each for each in plan.learnt}},
     )
 
 

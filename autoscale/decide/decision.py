@@ -13,6 +13,7 @@ from autoscale.decide.empty_groups import delete_empty, empty_groups
 from autoscale.decide.explain import announcements, unmet
 from autoscale.decide.fleet import survey
 from autoscale.decide.identity import fingerprint, name_plan
+from autoscale.decide.learning import learning_notes
 from autoscale.decide.lifecycle import stand
 from autoscale.decide.preempting import preemption_notes
 from autoscale.decide.scale_down import idle_nodes, scale_down
@@ -75,7 +76,12 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         ),
         packing=packed,
         unmet=left,
-        notes=(*best.notes, *preemption_notes(fleet), *drains.notes),
+        notes=(
+            *best.notes,
+            *preemption_notes(fleet),
+            *learning_notes(fleet.wrong, fleet.groups, ours),
+            *drains.notes,
+        ),
         bindings=best.solution.bindings if best.solution else (),
         cost_microusd_per_hour=best.cost_microusd_per_hour,
         bound_microusd_per_hour=best.bound_microusd_per_hour,
@@ -89,6 +95,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         starting=tuple(sorted(i.id for there in fleet.starting.values() for i in there)),
         empty=empty,
         faults=standing.faults,
+        learnt=fleet.learnt,
     )
     for policy in policies:
         plan = settle(plan, policy.review(plan, snapshot), policy.name)

@@ -70,6 +70,7 @@ def _origin(fleet: Fleet, node: Node) -> Iterator[Reason]:
     if claimed:
         text += f"; of the pods that claimed it {here} run on it, {len(claimed) - here} do not"
     yield Reason(Code.COST, text, SOURCE)
+    yield from (replace(reason, hint="") for reason in fleet.wrong.get(group.id, ()))
 
 
 def _tenants(pods: Sequence[Pod]) -> tuple[Tenant, ...]:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.learning import learn
 from autoscale.decide.movers import with_movers
 from autoscale.decide.preempting import after, foresee
 from autoscale.demand.daemons import Daemons
@@ -21,8 +22,8 @@ if TYPE_CHECKING:
     from autoscale.model.resources import Resources
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
-    from autoscale.model.supply import Instance, Node, NodeGroup
-    from autoscale.model.workload import Pod
+    from autoscale.model.supply import Instance, Learnt, Node, NodeGroup
+    from autoscale.model.workload import Pod, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,8 @@ class Fleet:
     rooms: Mapping[str, Resources]
     whole: bool
     evictions: Mapping[str, Eviction] = field(default_factory=empty)
+    learnt: tuple[Learnt, ...] = ()
+    wrong: Mapping[str, tuple[Reason, ...]] = field(default_factory=empty)
     going: Mapping[str, Going] = field(default_factory=empty)
     leaving: Mapping[str, tuple[Pod, ...]] = field(default_factory=empty)
 
@@ -106,6 +109,8 @@ def survey(snapshot: Snapshot, settings: DecideSettings, going: Iterable[Going] 
         group_of[node.name] = group.id
         instance_of[node.name] = instance
         members[group.id].append(node)
+    lessons = {id_: learn(group, members[id_], snapshot.ledger, snapshot.now_s) for id_, group in groups.items()}
+    groups = {id_: lesson.group for id_, lesson in lessons.items()}
     daemons = Daemons(snapshot.cluster.daemon_sets)
     bound = _bound(snapshot.cluster.pods, {node.name for node in staying})
     evictions = foresee(snapshot, settings, staying, bound)
@@ -125,12 +130,11 @@ def survey(snapshot: Snapshot, settings: DecideSettings, going: Iterable[Going] 
             for group in groups.values()
         },
         bound=after(bound, evictions),
-        rooms={
-            id_: _promise(group, members[id_]) - daemons.overhead(group.labels, group.taints)
-            for id_, group in groups.items()
-        },
+        rooms={id_: group.allocatable - daemons.overhead(group.labels, group.taints) for id_, group in groups.items()},
         whole=not any(cloud.faults for cloud in snapshot.clouds),
         evictions={each.pod.uid: each for each in evictions},
+        learnt=tuple(lesson.learnt for lesson in lessons.values() if lesson.learnt is not None),
+        wrong={id_: lesson.wrong for id_, lesson in lessons.items() if lesson.wrong},
         going=goes,
         leaving={name: tuple(pods) for name, pods in leaving.items()},
     )
@@ -157,12 +161,3 @@ def _bound(pods: Iterable[Pod], nodes: set[str]) -> dict[str, tuple[Pod, ...]]:
 def nominated(pod: Pod, nodes: set[str]) -> bool:
     """Whether the scheduler is making room for the pod on one of these nodes."""
     return pod.nominated_node in nodes and waits(pod) and pod.claim is None
-
-
-def _promise(group: NodeGroup, members: list[Node]) -> Resources:
-    """What a node of the group will offer: as its nodes that are up show, else as the provider says."""
-    seen: Resources | None = None
-    for node in members:
-        if node.ready and all(node.allocatable[device] > 0 for device in group.devices):
-            seen = node.allocatable if seen is None else seen.max(node.allocatable)
-    return group.allocatable if seen is None else seen

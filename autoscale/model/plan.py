@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from autoscale.model.problem import Binding
-    from autoscale.model.supply import Fault
+    from autoscale.model.supply import Fault, Learnt
     from autoscale.model.workload import Reason
 
 
@@ -180,7 +180,7 @@ class Plan:
     groups and their targets, prices. Money is micro-US$ per hour; cost and bound are of what is newly bought.
     What the ledger is to remember of the moment: `idle` and `ready` are names of nodes, `starting` ids of instances that
     are no node yet, `empty` ids of groups made from a template that hold nothing, `faults` what keeps groups from
-    delivering, said for the first time.
+    delivering, said for the first time, `learnt` what nodes of groups turned out to have.
     """
 
     id: str
@@ -203,6 +203,7 @@ class Plan:
     starting: tuple[str, ...] = ()
     empty: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
+    learnt: tuple[Learnt, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -12,7 +12,7 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autoscale.model.rules import DisruptionBudget
-    from autoscale.model.supply import Fault, Node, NodeGroup, Quota, SkippedGroup
+    from autoscale.model.supply import Fault, Learnt, Node, NodeGroup, Quota, SkippedGroup
     from autoscale.model.workload import DaemonSet, Pod
 
 
@@ -69,7 +69,7 @@ class Ledger:
     `announced`: `uid/event/what about` -> when, so that an Event is not repeated. `ready_since_s`: node name -> when it was
     first seen with its devices; `starting_since_s`: instance id -> when it was first seen without a node;
     `empty_since_s`: id of a group made from a template -> when it was first seen with nothing in it. `blocked`: uid of a pod
-    that could not be evicted -> by what.
+    that could not be evicted -> by what. `learnt`: group id -> what its nodes turned out to have.
     """
 
     backoffs: Mapping[str, Backoff] = field(default_factory=empty)
@@ -82,6 +82,7 @@ class Ledger:
     starting_since_s: Mapping[str, int] = field(default_factory=empty)
     empty_since_s: Mapping[str, int] = field(default_factory=empty)
     blocked: Mapping[str, Blocked] = field(default_factory=empty)
+    learnt: Mapping[str, Learnt] = field(default_factory=empty)
 
 
 @dataclass(frozen=True, slots=True)

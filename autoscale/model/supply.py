@@ -177,6 +177,17 @@ class Quota:
 
 
 @dataclass(frozen=True, slots=True)
+class Learnt:
+    """What the nodes of a group have turned out to have. `predicted` is a digest of what the provider had said."""
+
+    group: str
+    predicted: str
+    labels: tuple[tuple[str, str], ...]
+    taints: tuple[Taint, ...]
+    allocatable: Resources
+
+
+@dataclass(frozen=True, slots=True)
 class NodeReservation:
     """What a node's annotations say: the slot it was given and how far the reservation has come."""
 

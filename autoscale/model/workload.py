@@ -192,6 +192,7 @@ class Code(StrEnum):
     STARTING = "NodeStarting"
     FITS_EXISTING = "FitsExistingNode"
     PREEMPTS = "PreemptsOthers"
+    PREDICTION = "PredictionCorrected"
     COST = "CheapestFleet"
     IDLE = "NodeIdle"
     FAULT = "CloudFault"
