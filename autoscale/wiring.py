@@ -69,7 +69,8 @@ def with_overlay(settings: Settings, path: str) -> Settings:
     from autoscale.catalog.overlay_file import load_overlay
 
     found, digest = load_overlay(path, providers=tuple(each.name for each in entry_points(group=PROVIDERS)))
-    return replace(settings, overlay=found, digest=f"{settings.digest}+{digest}")
+    decide = replace(settings.decide, commitments=found.commitments)
+    return replace(settings, overlay=found, decide=decide, digest=f"{settings.digest}+{digest}")
 
 
 def providers(settings: Settings, *, clock: Clock | None = None) -> tuple[Provider, ...]:

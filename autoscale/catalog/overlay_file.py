@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from autoscale.config.problems import BadConfig
 from autoscale.errors import BadInput
-from autoscale.model.overlay import Adjustment, Interruption, Overlay, Selector
+from autoscale.model.overlay import Adjustment, Commitment, Interruption, Overlay, Selector
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator
+    from collections.abc import Iterator, Sequence
 
-    from autoscale.catalog.overlay_schema import For, InterruptionRule, Rule
+    from autoscale.catalog.overlay_schema import CommitmentEntry, For, InterruptionRule, Rule
     from autoscale.config.document import Document
 
 _SAYS = ("price", "discount", "node_charge", "interruption", "resources", "gpu_sharing", "mig")
@@ -35,16 +36,20 @@ def load_overlay(path: str, *, providers: tuple[str, ...]) -> tuple[Overlay, str
     problems = [
         problem for index, rule in enumerate(found.rules) for problem in _problems(rule, index, document, providers)
     ]
+    problems += _commitment_problems(found.commitments, document, providers)
+    if not found.rules and not found.commitments:
+        problems.append(BadInput("it says nothing", where=path, expected="rules, commitments or both"))
     if problems:
         raise BadConfig(problems)
+    commitments = tuple(
+        Commitment(each.name, _selector(each.for_), each.nodes, each.spend, each.discount) for each in found.commitments
+    )
     rules = tuple(_adjustment(rule, index, document) for index, rule in enumerate(found.rules))
-    return Overlay(path, rules), digest_of(document.values)
+    return Overlay(path, rules, commitments), digest_of(document.values)
 
 
 def _problems(rule: Rule, index: int, document: Document, providers: tuple[str, ...]) -> Iterator[BadInput]:
     """What the shape of the file alone does not rule out."""
-    from fnmatch import fnmatchcase
-
     loc = ("rules", index)
     if not any(getattr(rule, each) is not None for each in _SAYS):
         yield BadInput(
@@ -56,12 +61,38 @@ def _problems(rule: Rule, index: int, document: Document, providers: tuple[str, 
         yield BadInput("both price and discount", where=document.where((*loc, "discount")), expected="one of them")
     if rule.mig is not None and rule.gpu_sharing is not None:
         yield BadInput("both mig and gpuSharing", where=document.where((*loc, "mig")), expected="one of them")
-    for pattern in rule.for_.provider:
+    yield from _provider_problems(rule.for_, document, loc, providers)
+    if rule.interruption is not None:
+        yield from _interruption_problems(rule.interruption, document, (*loc, "interruption"))
+
+
+def _provider_problems(
+    found: For, document: Document, loc: tuple[str | int, ...], providers: tuple[str, ...]
+) -> Iterator[BadInput]:
+    """Names of clouds that nobody has."""
+    for pattern in found.provider:
         if not any(fnmatchcase(name, pattern) for name in providers):
             where = document.where((*loc, "for", "provider"))
             yield BadInput(f"no provider like {pattern!r}", where=where, expected=", ".join(sorted(providers)))
-    if rule.interruption is not None:
-        yield from _interruption_problems(rule.interruption, document, (*loc, "interruption"))
+
+
+def _commitment_problems(
+    found: Sequence[CommitmentEntry], document: Document, providers: tuple[str, ...]
+) -> Iterator[BadInput]:
+    names: set[str] = set()
+    for index, each in enumerate(found):
+        loc = ("commitments", index)
+        if (each.nodes is None) == (each.spend is None):
+            yield BadInput("not one size", where=document.where(loc), expected="nodes or spend")
+        if each.discount and each.spend is None:
+            where = document.where((*loc, "discount"))
+            yield BadInput(
+                "a discount without spend", where=where, expected="spend, of which nodes take their reduced price"
+            )
+        if each.name in names:
+            yield BadInput(f"{each.name} is given twice", where=document.where((*loc, "name")))
+        names.add(each.name)
+        yield from _provider_problems(each.for_, document, loc, providers)
 
 
 def _interruption_problems(

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field
-from pydantic_core import PydanticCustomError
+from pydantic import Field
 
 from autoscale.config import values
-from autoscale.config.schema import DurationS, Money, Section, Share, Word, reads
+from autoscale.config.schema import Count, DurationS, Money, Section, Share, Word, reads
 
 _CAPACITY_TYPES = ("on-demand", "spot", "reserved")
 
@@ -100,10 +99,14 @@ class Rule(Section):
     mig: Annotated[dict[str, int], reads(_profiles)] | None = None
 
 
-def _rules(value: Any) -> Any:
-    if isinstance(value, list) and not value:
-        raise PydanticCustomError("expected", "{expected}", {"expected": "at least one rule"})
-    return value
+class CommitmentEntry(Section):
+    """What is paid whether it is used or not."""
+
+    name: Word
+    for_: Annotated[For, Field(alias="for")] = Field(default_factory=For)
+    nodes: Count | None = None
+    spend: Money | None = None
+    discount: Share = 0
 
 
 class OverlayFile(Section):
@@ -111,4 +114,5 @@ class OverlayFile(Section):
 
     api_version: Literal["gpu-autoscale.dev/v1alpha1"]
     kind: Literal["Overlay"]
-    rules: Annotated[list[Rule], BeforeValidator(_rules)]
+    rules: list[Rule] = Field(default_factory=list)
+    commitments: list[CommitmentEntry] = Field(default_factory=list)

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
     from autoscale.cli.catalog_rows import Row, Seen
     from autoscale.cli.table import Paper
     from autoscale.model.catalog import Catalog, Refusal
-    from autoscale.model.overlay import Adjustment, Interruption, Overlay
+    from autoscale.model.overlay import Adjustment, Commitment, Interruption, Overlay
 
 _REFUSALS = 8
 _CHANGES = 40
@@ -115,13 +115,22 @@ def document(catalogs: Sequence[tuple[Catalog, Sequence[Seen]]], now_s: int) -> 
 def overlay_page(overlay: Overlay, known: Sequence[tuple[Catalog, Sequence[Seen]]], paper: Paper) -> str:
     """What an overlay says, rule by rule, and how much of what is known each is about."""
     out = Page(paper)
-    out.title(f"{overlay.source}: valid", words.counted(len(overlay.adjustments), "rule"))
+    out.title(f"{overlay.source}: valid", words.counted(len(overlay.adjustments) + len(overlay.commitments), "rule"))
     where = " and ".join(f"{catalog.provider} {catalog.region}" for catalog, _ in known)
     for rule in overlay.adjustments:
         meant = sum(rule.name in seen.rules for _, offerings in known for seen in offerings)
         size = f"{words.counted(meant, 'offering')} of {where}"
         out.item("!" if not meant else "-", "yellow" if not meant else "green", f"{rule.name}: {says(rule)}", [size])
+    for each in overlay.commitments:
+        out.item("-", "green", f"{each.name}: {_paid(each)}")
     return out.text()
+
+
+def _paid(each: Commitment) -> str:
+    if each.nodes is not None:
+        return f"{words.counted(each.nodes, 'node')} paid for already"
+    rate = f", at {each.discount_ppm / 10_000:g} % off the list price" if each.discount_ppm else ""
+    return f"$ {(each.spend_microusd_per_hour or 0) / MICRO:g}/h paid for already{rate}"
 
 
 def says(rule: Adjustment) -> str:

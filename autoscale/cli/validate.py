@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoscale.cli.options import Named
+from autoscale.cli.words import counted
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -61,6 +62,11 @@ def explain(settings: Settings) -> Iterator[str]:
     )
     idle = "never" if decide.idle_after_s is None else f"after {_time(decide.idle_after_s)}"
     yield f"  removal      nodes without work are removed {idle}{_longer(settings)}"
+    if settings.overlay.source:
+        size = len(settings.overlay.adjustments) + len(settings.overlay.commitments)
+        yield f"  overlay      {settings.overlay.source}, {counted(size, 'rule')}"
+    if settings.catalog.refresh_s is not None:
+        yield f"  prices       refreshed when they are {_time(settings.catalog.refresh_s)} old"
     for policy in settings.policies:
         if not dataclasses.fields(policy):  # type: ignore[arg-type]  # all policies of a configuration are dataclasses
             continue  # one that holds always

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.commitments import PAID_MICROUSD_PER_HOUR, cover_of, covers
 from autoscale.decide.lifecycle import missing_daemons
 from autoscale.decide.question import Berth
 from autoscale.decide.reservations import Phase
@@ -100,12 +102,17 @@ def _joining(
 
 
 def _new(fleet: Fleet, standing: Standing) -> Iterable[Berth]:
-    """Nodes to buy."""
+    """Nodes to buy; of a group that a commitment still pays for, those first."""
+    found = covers(fleet)
     for state in standing.groups.values():
-        if state.limit:
-            group = state.group
-            price = group.offering.weighed_microusd_per_hour
-            yield _of_group(group, "new", fleet.rooms[group.id], state.limit, price=price)
+        if not state.limit:
+            continue
+        group, room = state.group, fleet.rooms[state.group.id]
+        if cover := cover_of(found, group.id):
+            price = PAID_MICROUSD_PER_HOUR + group.offering.interruption_microusd_per_hour
+            paid = _of_group(group, "new", room, min(state.limit, cover.nodes(group.id)), price=price)
+            yield replace(paid, paid_by=cover.commitment.name)
+        yield _of_group(group, "new", room, state.limit, price=group.offering.weighed_microusd_per_hour)
 
 
 def _of_group(

@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from autoscale.decide.berths import berths
 from autoscale.decide.caps import domain_rules, may_ever, most_on_a_node
+from autoscale.decide.commitments import covers
+from autoscale.decide.commitments import rules as commitment_rules
 from autoscale.decide.ground import first_site, labels_read, survey_ground, touched
 from autoscale.decide.question import Asked
 from autoscale.decide.reservations import Phase
@@ -65,6 +67,8 @@ def build(fleet: Fleet, standing: Standing, pods: Iterable[Pod], *, replan: bool
     question = Asked(tuple(all_classes[c] for c in kept), tuple(places[o] for o in used))
     offerings = [frozenset(index[o] for o in admitted[c]) for c in kept]
     problem = _problem(question, offerings, fleet.settings.node_cost_microusd_per_hour)
+    if fleet.settings.commitments:
+        problem = replace(problem, rules=commitment_rules(covers(fleet), question.homes))
     if ground is not None:
         ground = replace(ground, kinds=tuple(ground.kinds[c] for c in kept))
         problem = _capped(ground, question, problem)
@@ -105,7 +109,7 @@ def _capped(ground: Ground, question: Asked, problem: Problem) -> Problem:
             replace(demand, max_per_node=most_on_a_node(ground, kind, counts))
             for demand, kind in zip(problem.demands, ground.kinds, strict=True)
         ),
-        rules=tuple(domain_rules(ground, question, counts)),
+        rules=(*problem.rules, *domain_rules(ground, question, counts)),
     )
 
 
@@ -142,7 +146,7 @@ def _problem(question: Asked, offerings: Sequence[frozenset[int]], node_cost: in
         ),
         supplies=tuple(
             Supply(
-                key=f"{berth.kind}:{berth.group}:{berth.names[0] if berth.names else ''}",
+                key=_key(berth),
                 capacity=tuple(max(0, berth.room[name]) for name in names),
                 price_microusd_per_hour=berth.price_microusd_per_hour,
                 limit=berth.limit,
@@ -151,6 +155,11 @@ def _problem(question: Asked, offerings: Sequence[frozenset[int]], node_cost: in
         ),
         node_cost_microusd_per_hour=node_cost,
     )
+
+
+def _key(berth: Berth) -> str:
+    kind = "paid" if berth.paid_by else berth.kind
+    return f"{kind}:{berth.group}:{berth.names[0] if berth.names else ''}"
 
 
 def _penalties(question: Asked, node_cost: int) -> dict[int, int]:

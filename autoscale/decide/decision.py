@@ -6,6 +6,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide import commitments
 from autoscale.decide.answer import answer
 from autoscale.decide.disrupt import beginners, choose, withheld
 from autoscale.decide.drain import drain, unplaced
@@ -78,6 +79,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         unmet=left,
         notes=(
             *best.notes,
+            *commitments.notes(one.berth for one in best.placed.placements),
             *preemption_notes(fleet),
             *learning_notes(fleet.wrong, fleet.groups, ours),
             *drains.notes,

@@ -21,6 +21,7 @@ class Berth:
 
     `names` are the nodes (`existing`) or slots (`joining`) that are equal in everything that counts; a berth of `joining`
     nodes without names is for those on their way for nobody. `labels` and `taints` decide which pods may go there.
+    `paid_by` names the commitment that nodes to buy are paid by already.
     """
 
     kind: str
@@ -31,6 +32,7 @@ class Berth:
     names: tuple[str, ...] = ()
     labels: Mapping[str, str] = field(default_factory=empty, hash=False)
     taints: tuple[Taint, ...] = ()
+    paid_by: str = ""
 
     @property
     def node(self) -> str:

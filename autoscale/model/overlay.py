@@ -95,6 +95,29 @@ class Adjustment:
 
 
 @dataclass(frozen=True, slots=True)
+class Commitment:
+    """What is paid whether it is used or not: `nodes`, or `spend_microusd_per_hour` at prices `discount_ppm` below the list's."""
+
+    name: str
+    selector: Selector
+    nodes: int | None = None
+    spend_microusd_per_hour: int | None = None
+    discount_ppm: int = 0
+
+    @property
+    def size(self) -> int:
+        """Nodes, or micro-US$ per hour."""
+        return self.nodes if self.nodes is not None else self.spend_microusd_per_hour or 0
+
+    def takes_of(self, offering: Offering) -> int:
+        """How much of it one node takes. The discount is off what the cloud asks."""
+        if self.nodes is not None:
+            return 1
+        price = offering.listed_microusd_per_hour or offering.price_microusd_per_hour
+        return max(1, price - price * self.discount_ppm // _PPM)
+
+
+@dataclass(frozen=True, slots=True)
 class Overlay:
     """Rules in the order of the file.
 
@@ -104,6 +127,7 @@ class Overlay:
 
     source: str = ""
     adjustments: tuple[Adjustment, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
 
     def matching(self, group: NodeGroup) -> tuple[Adjustment, ...]:
         """The rules that mean the group."""
@@ -156,7 +180,12 @@ def _offering(offering: Offering, rules: tuple[Adjustment, ...], score: int | No
             charge = rule.node_charge_microusd_per_hour
         interruption = rule.interruption or interruption
     expected = interruption.expected_microusd_per_hour(price, score) if interruption else 0
-    return replace(offering, price_microusd_per_hour=price + charge, interruption_microusd_per_hour=expected)
+    return replace(
+        offering,
+        price_microusd_per_hour=price + charge,
+        interruption_microusd_per_hour=expected,
+        listed_microusd_per_hour=offering.price_microusd_per_hour,
+    )
 
 
 def _room(room: Resources, rule: Adjustment) -> Resources:

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from autoscale.model.overlay import Commitment
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -26,6 +30,7 @@ class DecideSettings:
     evict_again_s: a pod that a PodDisruptionBudget kept is tried again after this.
     detach_timeout_s: how long an empty node waits for its volumes to be detached before it is removed.
     drain_warn_s: a drain that takes longer says on the pods it waits for what holds it up.
+    commitments: what is paid for whether it is used or not; nodes within it are bought first.
     announce_again_s: the same Event about the same pod is not repeated within this.
     """
 
@@ -47,6 +52,7 @@ class DecideSettings:
     drain_warn_s: int = 300
     preferences_max_extra_ppm: int = 0
     gpu_pods_only: bool = False
+    commitments: tuple[Commitment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

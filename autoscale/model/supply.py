@@ -42,6 +42,7 @@ class InstanceType:
 class Offering:
     """An instance type in a zone, paid in one way. `zone` is empty when the group may land in several.
 
+    `listed_microusd_per_hour` is what the cloud asks where that is not the price, else 0.
     `interruption_microusd_per_hour` is what interruptions are expected to cost: no invoice has it, but decisions count it.
     """
 
@@ -50,6 +51,7 @@ class Offering:
     capacity_type: CapacityType
     price_microusd_per_hour: int
     interruption_microusd_per_hour: int = 0
+    listed_microusd_per_hour: int = 0
 
     @property
     def weighed_microusd_per_hour(self) -> int:

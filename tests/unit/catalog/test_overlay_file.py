@@ -7,9 +7,10 @@ import pytest
 from autoscale.catalog.overlay_file import load_overlay
 from autoscale.config import BadConfig
 from autoscale.errors import BadInput
-from autoscale.model.overlay import Adjustment, Interruption, Overlay, Selector
+from autoscale.model.overlay import Adjustment, Commitment, Interruption, Overlay, Selector
 
 HEAD = "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Overlay\nrules:\n"
+PAID = HEAD.replace("rules", "commitments")
 EXAMPLE = Path(__file__).parents[3] / "examples" / "overlay.yaml"
 
 
@@ -36,7 +37,14 @@ def test_every_word_of_it(tmp_path: Path) -> None:
 - for: {capacityType: spot}
   discount: 12.5%
   mig: {1g.10gb: 7, 2g.20gb: 1}
+commitments:
+- {name: owned, for: {type: p5.*}, nodes: 4}
+- {name: plan, spend: 40 USD/h, discount: 28%}
 """,
+    )
+    assert overlay.commitments == (
+        Commitment("owned", Selector(types=("p5.*",)), nodes=4),
+        Commitment("plan", Selector(), spend_microusd_per_hour=40_000_000, discount_ppm=280_000),
     )
     assert overlay.adjustments == (
         Adjustment(
@@ -72,7 +80,20 @@ def test_the_example_is_one(tmp_path: Path) -> None:
         ("kind: Overlay\nrules: [{discount: 1%}]\n", "o.yaml: apiVersion is missing"),
         ("- a\n", "o.yaml: not an overlay, expected a mapping of keys, found a list"),
         (HEAD, "o.yaml:3: rules: wrong value, expected a list, found nothing"),
-        (HEAD + "  []\n", "o.yaml:3: rules: wrong value, expected at least one rule, found []"),
+        (HEAD + "  []\n", "o.yaml: it says nothing, expected rules, commitments or both"),
+        (PAID + "- {name: a}\n", "o.yaml:4: commitments[0]: not one size, expected nodes or spend"),
+        (PAID + "- {name: a, nodes: 1, spend: 1 USD/h}\n", "o.yaml:4: commitments[0]: not one size, expected nodes or"),
+        (PAID + "- {name: a, nodes: 1, discount: 5%}\n", "o.yaml:4: commitments[0].discount: a discount without spend"),
+        (PAID + "- {nodes: 1}\n", "o.yaml:4: commitments[0]: name is missing"),
+        (PAID + "- {name: a, nodes: 1}\n- {name: a, nodes: 2}\n", "o.yaml:5: commitments[1].name: a is given twice"),
+        (
+            PAID + "- {name: a, nodes: -1}\n",
+            "o.yaml:4: commitments[0].nodes: wrong value, expected a whole number, 0 or",
+        ),
+        (
+            PAID + "- {name: a, nodes: 1, for: {provider: azure}}\n",
+            "o.yaml:4: commitments[0].for.provider: no provider like 'azure', expected aws, gcp",
+        ),
         (HEAD + "- {}\n", "o.yaml:4: rules[0]: the rule says nothing, expected price, discount, nodeCharge"),
         (HEAD + "- discont: 1%\n", "o.yaml:4: rules[0].discont: unknown key, expected 'discount'"),
         (HEAD + "- discount: 120%\n", "o.yaml:4: rules[0].discount: wrong value, expected a share of at most 100%"),

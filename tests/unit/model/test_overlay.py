@@ -95,7 +95,12 @@ def test_an_interruption_costs_its_rate_times_its_cost(score: int | None, expect
     """By hand; what is paid stays the price, decisions compare both together."""
     interruption = Interruption(20_000, ((9, 5_000), (5, 30_000)), 2 * HOUR, 1800)
     found = laid(rule(price_microusd_per_hour=6 * HOUR, interruption=interruption), score=score).offering
-    assert found == replace(GROUP.offering, price_microusd_per_hour=6 * HOUR, interruption_microusd_per_hour=expected)
+    assert found == replace(
+        GROUP.offering,
+        price_microusd_per_hour=6 * HOUR,
+        listed_microusd_per_hour=10 * HOUR,
+        interruption_microusd_per_hour=expected,
+    )
     assert found.weighed_microusd_per_hour == 6 * HOUR + expected
 
 
