@@ -180,11 +180,12 @@ def _offering(offering: Offering, rules: tuple[Adjustment, ...], score: int | No
             charge = rule.node_charge_microusd_per_hour
         interruption = rule.interruption or interruption
     expected = interruption.expected_microusd_per_hour(price, score) if interruption else 0
+    listed = offering.price_microusd_per_hour
     return replace(
         offering,
         price_microusd_per_hour=price + charge,
         interruption_microusd_per_hour=expected,
-        listed_microusd_per_hour=offering.price_microusd_per_hour,
+        listed_microusd_per_hour=listed if price + charge != listed else 0,
     )
 
 
