@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING, Protocol
 
-from autoscale.act import act, remember
+from autoscale.act import act, remember, without_times
 from autoscale.batch import Batch
 from autoscale.decide import decide
 from autoscale.demand.pending import left_to_others, waits
@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 Burst = Callable[[frozenset[str]], frozenset[str]]
 """Given the uids of the pods that wait for a plan, those that are to wait on, because their burst is not over."""
 
+_JUMP_S = 60  # a clock that was set by more is not the one that times were measured with
 _SLICE_S = 0.5  # how long a wait may go on after the engine was told to stop
 
 
@@ -133,16 +134,28 @@ def tick(
     """
     started = engine.clock.monotonic_s()
     cluster, providers, clock = engine.cluster, engine.providers, engine.clock
-    snapshot, settings = _settled(observe(cluster, providers, ledger, clock, clouds=clouds), burst, engine.settings)
+    seen = observe(cluster, providers, ledger, clock, clouds=clouds)
+    ledger = _timed(ledger, seen.now_s, clock.monotonic_s())
+    snapshot, settings = _settled(replace(seen, ledger=ledger), burst, engine.settings)
     plan = decide(snapshot, engine.policies, engine.solver, settings)
     if clouds is not None and changes(plan):
-        snapshot, settings = _settled(observe(cluster, providers, ledger, clock), burst, engine.settings)
+        seen = observe(cluster, providers, ledger, clock)
+        ledger = _timed(ledger, seen.now_s, clock.monotonic_s())
+        snapshot, settings = _settled(replace(seen, ledger=ledger), burst, engine.settings)
         plan = decide(snapshot, engine.policies, engine.solver, settings)
     receipts = () if engine.dry_run else act(plan, snapshot, cluster, providers, clock, threads=engine.threads)
     after = remember(ledger, plan, receipts, snapshot, settings=engine.settings, now_s=clock.now_s())
     turn = Turn(snapshot, plan, receipts, after, clock.monotonic_s() - started, engine.dry_run)
     engine.witness.turn(turn)
     return turn
+
+
+def _timed(ledger: Ledger, now_s: int, monotonic_s: float) -> Ledger:
+    """The ledger with the time of this look; without what it has measured when the clock was set since the last one."""
+    before = ledger.looked_at
+    if before is not None and abs((now_s - before[0]) - (monotonic_s - before[1])) > _JUMP_S:
+        ledger = without_times(ledger)
+    return replace(ledger, looked_at=(now_s, monotonic_s))
 
 
 def run(engine: Engine, stop: Stop, *, once: bool = False) -> Ledger:

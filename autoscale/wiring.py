@@ -57,7 +57,9 @@ def settings(
 def offline_settings(path: str | None, *, overlay: str | None = None) -> Settings:
     """The settings where no cluster has a part in it, so that its name need not be known. Raises BadConfig."""
     found = load(find(path), policies={each.name: each.load for each in entry_points(group=POLICIES)})
-    found = replace(found, policies=(*found.policies, *(each.load()() for each in entry_points(group=ALWAYS))))
+    named = {policy.name for policy in found.policies}
+    always = (each.load()() for each in entry_points(group=ALWAYS) if each.name not in named)
+    found = replace(found, policies=(*found.policies, *always))
     for name in found.providers or {}:
         _provider_entry(name, found)
     file = overlay or found.catalog.overlay

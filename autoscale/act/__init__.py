@@ -4,6 +4,6 @@ Every call here may fail, or be the last before a crash; the order of calls is w
 """
 
 from autoscale.act.actuator import act
-from autoscale.act.ledger import remember
+from autoscale.act.ledger import remember, without_times
 
-__all__ = ["act", "remember"]
+__all__ = ["act", "remember", "without_times"]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.explain import announced_key
-from autoscale.model.plan import Announce, Evict, RemoveNode, Resize
+from autoscale.decide.guard import crowd, doubt
+from autoscale.model.plan import Announce, Disrupt, Evict, RemoveNode, Resize
 from autoscale.model.snapshot import Backoff, Blocked, Ledger
 from autoscale.model.supply import FaultKind
 
@@ -16,6 +18,9 @@ if TYPE_CHECKING:
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
     from autoscale.model.supply import Fault
+
+
+_DAY_S = 86_400
 
 
 def remember(
@@ -57,7 +62,20 @@ def remember(
         empty_since_s=_since(ledger.empty_since_s, plan.empty, now_s),
         blocked=_blocked(ledger, receipts, snapshot, now_s),
         learnt={**ledger.learnt, **{each.group: each for each in plan.learnt}},
+        gone_at_s=_gone(ledger, receipts, now_s),
+        short_since_s=_since(ledger.short_since_s, plan.short, now_s),
+        looked_at=ledger.looked_at,
+        crowd=crowd(snapshot) if snapshot.cluster.nodes and doubt(snapshot) is None else ledger.crowd,
     )
+
+
+def _gone(ledger: Ledger, receipts: Sequence[Receipt], now_s: int) -> dict[str, int]:
+    """Nodes that were closed for good or removed within the last day."""
+    out = {name: at for name, at in ledger.gone_at_s.items() if 0 <= now_s - at < _DAY_S}
+    for receipt in receipts:
+        if isinstance(receipt.action, Disrupt | RemoveNode) and receipt.outcome == "done" and receipt.action.node:
+            out.setdefault(receipt.action.node, now_s)
+    return out
 
 
 def _blocked(ledger: Ledger, receipts: Sequence[Receipt], snapshot: Snapshot, now_s: int) -> dict[str, Blocked]:
@@ -70,6 +88,13 @@ def _blocked(ledger: Ledger, receipts: Sequence[Receipt], snapshot: Snapshot, no
         before = ledger.blocked.get(uid)
         out[uid] = Blocked(text, before.since_s if before else now_s, now_s)
     return out
+
+
+def without_times(ledger: Ledger) -> Ledger:
+    """The ledger after the clock was set: how long nodes have been idle, sick or on their way is measured anew."""
+    return replace(
+        ledger, idle_since_s={}, ready_since_s={}, starting_since_s={}, short_since_s={}, empty_since_s={}, crowd=None
+    )
 
 
 def _since(before: Mapping[str, int], now: Iterable[str], now_s: int) -> dict[str, int]:

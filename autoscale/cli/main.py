@@ -25,6 +25,8 @@ COMMANDS = {
     "apply": ("autoscale.cli.apply:apply", "Carry out a saved plan, if it still holds."),
     "run": ("autoscale.cli.run:run", "Observe, decide and act until stopped."),
     "explain": ("autoscale.cli.explain:explain", "Explain a pod, a node or a plan: reasons, costs, what would help."),
+    "freeze": ("autoscale.cli.freeze:freeze", "Keep the engine from draining or removing nodes."),
+    "unfreeze": ("autoscale.cli.freeze:unfreeze", "Let it drain and remove nodes again."),
     "catalog": ("autoscale.cli.catalog:catalog", "Show, compare, refresh and check types and prices."),
     "solve": ("autoscale.cli.solve:solve", "Answer a problem file: the decision core alone."),
     "validate": ("autoscale.cli.validate:validate", "Check a configuration and say what it means."),

@@ -84,16 +84,22 @@ def _longer(settings: Settings) -> str:
     return " or later, as the policy idle says" if any(policy.name == "idle" for policy in settings.policies) else ""
 
 
-def _options(policy: Any) -> str:
+def _options(policy: Any, *, brief: bool = False) -> str:
+    """What is set; `brief` leaves out what would be so anyway."""
     parts = []
     for each in dataclasses.fields(policy):
         value = getattr(policy, each.name)
-        if "key" in each.metadata and value not in (None, {}, ()):
+        usual = value in (None, {}, (), False) or (brief and value == each.default)
+        if "key" in each.metadata and not usual:
             parts.append(f"{each.metadata['key']} {_shown(each.metadata['reads'], value)}")
     return ", ".join(parts) or "nothing set"
 
 
 def _shown(reads: Any, value: Any) -> str:
+    if isinstance(reads, tuple) and reads[0] == "list of":
+        return " ".join(f"({_options(each, brief=True)})" for each in value)
+    if reads == "count or share":
+        return f"{value.ppm / 10_000:g} %" if value.ppm else str(value.number)
     if isinstance(reads, tuple):
         return ", ".join(f"{pattern}: {_shown(reads[1], each)}" for pattern, each in value.items())
     if isinstance(reads, type):

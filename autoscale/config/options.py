@@ -2,7 +2,7 @@
 
 A policy is a frozen dataclass. Each field that a person may set carries metadata: `key`, its name in the file, and
 `reads`, how its value is written. `reads` is one of the words below, another such dataclass, `("by group", reads)` for
-a mapping from patterns of group names, or absent for a field that is not set from the file.
+a mapping from patterns of group names, `("list of", dataclass)`, or absent for a field that is not set from the file.
 """
 
 from __future__ import annotations
@@ -24,6 +24,8 @@ _WORDS: Mapping[str, Any] = {
     "duration or never": schema.DurationOrNeverS,
     "money": schema.Money,
     "share": schema.Share,
+    "count or share": schema.CountOrShare,
+    "flag": schema.Flag,
     "word": schema.Word,
     "words": list[schema.Word],
     "labels": dict[schema.Word, schema.Word],
@@ -54,6 +56,8 @@ def build(options: type, checked: schema.Section) -> Any:
 def _type(reads: Any) -> Any:
     if isinstance(reads, str):
         return _WORDS[reads]
+    if isinstance(reads, tuple) and reads[0] == "list of":
+        return GenericAlias(list, (_type(reads[1]),))
     if isinstance(reads, tuple):
         return GenericAlias(dict, (schema.Word, _type(reads[1])))
     return model_of(reads)
@@ -62,6 +66,8 @@ def _type(reads: Any) -> Any:
 def _value(reads: Any, value: Any) -> Any:
     if isinstance(reads, str):
         return tuple(value) if reads == "words" else value
+    if isinstance(reads, tuple) and reads[0] == "list of":
+        return tuple(_value(reads[1], each) for each in value)
     if isinstance(reads, tuple):
         return {pattern: _value(reads[1], each) for pattern, each in value.items()}
     return build(reads, value)

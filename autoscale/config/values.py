@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from decimal import Decimal
 
-from autoscale.model.units import duration_ms, quantity, usd_per_hour
+from autoscale.model.units import Part, duration_ms, quantity, usd_per_hour
 
 _MONEY = re.compile(
     r"(?:(?P<amount>[0-9]+(?:\.[0-9]+)?) ?(?:USD|US\$|\$)|(?:US)?\$ ?(?P<after>[0-9]+(?:\.[0-9]+)?)) ?/ ?(?:h|hour)"
@@ -16,6 +16,7 @@ A_MONEY = "US$ per hour such as 1500 USD/h"
 A_SHARE = "a share such as 60%"
 A_COUNT = "a whole number, 0 or more"
 A_PRIORITY = "a priority of pods: a whole number such as -10"
+A_PART = "a whole number such as 5, or a share such as 10%"
 A_QUANTITY = "a Kubernetes quantity such as 8, 500m or 2Ti"
 
 
@@ -73,6 +74,19 @@ def priority(value: object) -> int:
     if isinstance(value, bool) or not isinstance(value, int) or not -(2**31) <= value < 2**31:
         raise ValueError(A_PRIORITY)
     return value
+
+
+def part(value: object) -> Part:
+    """`5` or `10%`."""
+    if isinstance(value, str):
+        try:
+            return Part(ppm=share_ppm(value))
+        except ValueError as error:
+            raise ValueError(A_PART) from error
+    try:
+        return Part(count(value))
+    except ValueError as error:
+        raise ValueError(A_PART) from error
 
 
 def word(value: object) -> str:

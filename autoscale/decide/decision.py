@@ -13,6 +13,7 @@ from autoscale.decide.drain import drain, unplaced
 from autoscale.decide.empty_groups import delete_empty, empty_groups
 from autoscale.decide.explain import announcements, unmet
 from autoscale.decide.fleet import survey
+from autoscale.decide.guard import hold
 from autoscale.decide.identity import fingerprint, name_plan
 from autoscale.decide.learning import learning_notes
 from autoscale.decide.lifecycle import stand
@@ -34,6 +35,7 @@ if TYPE_CHECKING:
     from autoscale.model.plan import Action
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
+    from autoscale.model.supply import Node
     from autoscale.model.workload import Pod
     from autoscale.ports import Policy, Solver
 
@@ -54,7 +56,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     idle = idle_nodes(fleet, standing, onto)
     drained = Counter(action.group for action in drains.actions if isinstance(action, RemoveNode))
     resized = {resize.group for resize in up.resizes}
-    down = scale_down(fleet, standing, idle, resized, drained)
+    down = scale_down(fleet, standing, idle, resized, drained) if hold(snapshot) is None else ()
     empty = empty_groups(fleet, standing, resized)
     left = unmet(fleet, standing, best, classes(unmodelled))
     said = announcements(fleet, up.claims, up.resizes, left, ours)
@@ -93,6 +95,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         oldest_pending_s=max((max(0, snapshot.now_s - pod.created_at_s) for pod in ours), default=0),
         method=best.solution.method if best.solution else "",
         idle=idle,
+        short=tuple(node.name for node in fleet.nodes if _short(fleet, node)),
         ready=tuple(node.name for node in fleet.nodes if node.name in fleet.group_of and fleet.up(node)),
         starting=tuple(sorted(i.id for there in fleet.starting.values() for i in there)),
         empty=empty,
@@ -117,8 +120,9 @@ class _Tried:
 
 def _with_drains(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, settings: DecideSettings) -> _Tried:
     """Plan for the pods that wait and for those of nodes that go; a node whose pods find no place does not begin to go."""
-    chosen = choose(survey(snapshot, settings), policies)
-    going, notes = chosen.going, list(chosen.notes)
+    held = hold(snapshot)
+    chosen = choose(survey(snapshot, settings), policies, held)
+    going, notes = chosen.going, [*chosen.notes, *([held] if held else [])]
     while True:
         fleet = survey(snapshot, settings, going)
         standing = stand(fleet)
@@ -133,7 +137,7 @@ def _with_drains(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver,
             break
         notes += [withheld(fleet.going[name], "there is no place for its pods") for name in late]
         going = tuple(each for each in going if each.node not in late)
-    found = drain(fleet, standing, best, homeless)
+    found = drain(fleet, standing, best, homeless, held)
     return _Tried(fleet, standing, tuple(ours), best, replace(found, notes=(*notes, *found.notes)))
 
 
@@ -156,6 +160,14 @@ def _in_order(actions: Iterable[Action]) -> tuple[Action, ...]:
         if pods:
             first.append(replace(action, pods=pods))
     return (*first, *rest)
+
+
+def _short(fleet: Fleet, node: Node) -> bool:
+    """Whether the node shows fewer of a device than its group promises; one that shows none is starting, or cut otherwise."""
+    group = fleet.groups.get(fleet.group_of.get(node.name, ""))
+    return group is not None and any(
+        0 < node.allocatable[device] < group.allocatable[device] for device in group.devices
+    )
 
 
 def _fleet_cost(fleet: Fleet) -> int:

@@ -32,8 +32,11 @@ class Chosen:
     notes: tuple[Reason, ...] = ()
 
 
-def choose(fleet: Fleet, policies: Sequence[Policy]) -> Chosen:
-    """Which nodes go now. One that goes already and is not chosen again is given back."""
+def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None) -> Chosen:
+    """Which nodes go now. One that goes already and is not chosen again is given back.
+
+    With `held`, nothing begins but what can't be helped, and what goes already stays as it is.
+    """
     nodes = {node.name: node for node in fleet.nodes if node.name in fleet.group_of and not in_other_hands(node)}
     found = [noticed(node, fleet.instance_of[name], fleet.now_s) for name, node in nodes.items()]
     wanted = [each for each in found if each is not None]
@@ -50,6 +53,8 @@ def choose(fleet: Fleet, policies: Sequence[Policy]) -> Chosen:
         if isinstance(policy, Permitter) and going:
             permitted, said = policy.permit(going, fleet.snapshot)
             going, notes = list(permitted), [*notes, *said]
+    if held is not None:
+        going = [each for each in going if each.urgent or nodes[each.node].disruption is not None]
     return Chosen(tuple(going), tuple(notes))
 
 

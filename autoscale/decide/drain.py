@@ -47,13 +47,17 @@ def unplaced(answer: Answer, standing: Standing, beyond: Iterable[Pod]) -> froze
     return frozenset(pod.uid for pod in pending if pod.moving and pod.uid not in placed)
 
 
-def drain(fleet: Fleet, standing: Standing, answer: Answer, homeless: frozenset[str]) -> Drains:
-    """Take every drain one step on. `homeless` are uids as `unplaced` gives them."""
-    actions: list[Action] = [*_taken_back(fleet)]
+def drain(
+    fleet: Fleet, standing: Standing, answer: Answer, homeless: frozenset[str], held: Reason | None = None
+) -> Drains:
+    """Take every drain one step on, with `held` only those that can't wait. `homeless` are uids as `unplaced` gives them."""
+    actions: list[Action] = [] if held else [*_taken_back(fleet)]
     notes: list[Reason] = []
     nodes = {node.name: node for node in fleet.nodes}
     spare = {id_: max(0, state.target - state.group.min_nodes) for id_, state in standing.groups.items()}
     for going in fleet.going.values():
+        if held and not going.urgent:
+            continue
         step = _step(fleet, nodes[going.node], going, _not_ready(fleet, standing, answer, going, homeless))
         group = fleet.group_of[going.node]
         for action in step.actions:

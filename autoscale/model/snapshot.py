@@ -26,6 +26,7 @@ class ClusterView:
     namespaces: Mapping[str, Mapping[str, str]] = field(default_factory=empty, hash=False)
     storage: Storage = NO_STORAGE
     budgets: tuple[DisruptionBudget, ...] = ()
+    frozen: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +53,15 @@ class Backoff:
 
 
 @dataclass(frozen=True, slots=True)
+class Crowd:
+    """How many nodes and DaemonSet pods the cluster had at a time."""
+
+    at_s: int
+    nodes: int
+    daemons: int
+
+
+@dataclass(frozen=True, slots=True)
 class Blocked:
     """A pod that a PodDisruptionBudget kept from being evicted: what it said, since when, and when it was last tried."""
 
@@ -69,7 +79,10 @@ class Ledger:
     `announced`: `uid/event/what about` -> when, so that an Event is not repeated. `ready_since_s`: node name -> when it was
     first seen with its devices; `starting_since_s`: instance id -> when it was first seen without a node;
     `empty_since_s`: id of a group made from a template -> when it was first seen with nothing in it. `blocked`: uid of a pod
-    that could not be evicted -> by what. `learnt`: group id -> what its nodes turned out to have.
+    that could not be evicted -> by what. `learnt`: group id -> what its nodes turned out to have. `gone_at_s`: name of a node
+    that was closed for good or removed in the last day -> when. `short_since_s`: node name -> since when it shows fewer
+    devices than its group promises. `crowd`: how many nodes and DaemonSet pods there were when that was last believed.
+    `looked_at`: wall clock and seconds that only grow, at the last look.
     """
 
     backoffs: Mapping[str, Backoff] = field(default_factory=empty)
@@ -83,6 +96,10 @@ class Ledger:
     empty_since_s: Mapping[str, int] = field(default_factory=empty)
     blocked: Mapping[str, Blocked] = field(default_factory=empty)
     learnt: Mapping[str, Learnt] = field(default_factory=empty)
+    gone_at_s: Mapping[str, int] = field(default_factory=empty)
+    short_since_s: Mapping[str, int] = field(default_factory=empty)
+    crowd: Crowd | None = None
+    looked_at: tuple[int, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -116,7 +116,10 @@ class Notice:
 
 @dataclass(frozen=True, slots=True)
 class Instance:
-    """One machine of a group, as the cloud says. `provider_id` equals the Node's `spec.providerID`."""
+    """One machine of a group, as the cloud says. `provider_id` equals the Node's `spec.providerID`.
+
+    `outdated` says in what it is not as its group would make it today.
+    """
 
     id: str
     provider_id: str
@@ -125,6 +128,7 @@ class Instance:
     instance_type: str = ""
     protected: bool = False
     notice: Notice | None = None
+    outdated: str = ""
 
 
 @dataclass(frozen=True, slots=True)

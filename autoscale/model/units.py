@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from decimal import ROUND_CEILING, ROUND_FLOOR, Decimal
 from functools import lru_cache
+from typing import NamedTuple
 
 MICRO = 1_000_000
 HOURS_PER_MONTH = 730
@@ -44,6 +45,17 @@ def quantity(text: str, *, milli: bool = False, up: bool = True) -> int:
     if milli:
         value *= 1000
     return int(value.to_integral_value(ROUND_CEILING if up else ROUND_FLOOR))
+
+
+class Part(NamedTuple):
+    """So many, or a share of all in parts per million."""
+
+    number: int = 0
+    ppm: int = 0
+
+    def of(self, total: int) -> int:
+        """How many of `total` that is; a share is rounded up, as Kubernetes does."""
+        return self.number + -(-total * self.ppm // MICRO)
 
 
 def usd_per_hour(text: str | float | Decimal) -> int:

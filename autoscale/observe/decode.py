@@ -18,6 +18,7 @@ from autoscale.model.names import (
     CLAIMED_AT,
     DISRUPTED,
     DISRUPTED_AT,
+    FREEZE,
     GROUP,
     NEXT_CLAIMED_AT,
     NEXT_GROUP,
@@ -58,6 +59,7 @@ class Namespace(NamedTuple):
 
     name: str
     labels: Mapping[str, str]
+    freeze: str = ""
 
 
 def pod(raw: bytes | msgspec.Raw) -> Pod:
@@ -78,7 +80,8 @@ def daemon_set(raw: bytes | msgspec.Raw) -> DaemonSet:
 def namespace(raw: bytes | msgspec.Raw) -> Namespace:
     """A namespace's name and labels."""
     meta = _NAMESPACE.decode(raw).metadata
-    return Namespace(meta.name, _texts(bytes(meta.labels)))
+    freeze = (meta.annotations or {}).get(FREEZE)
+    return Namespace(meta.name, _texts(bytes(meta.labels)), "" if freeze is None else freeze or "no reason given")
 
 
 def pod_from_struct(obj: wire.PodObject, *, strict: bool = False) -> Pod:

@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Self
 
 from autoscale.demand.pending import may_preempt
+from autoscale.model.names import FREEZES
 from autoscale.model.snapshot import ClusterView
 from autoscale.observe import decode, storage
 from autoscale.observe.kube_admission import read_admission
@@ -95,6 +96,7 @@ class KubeCluster(Verbs):
                     {each.name: each.labels for each in self._namespaces.all()},
                     storage.storage(self._claims.all(), self._volumes.all(), self._classes.all(), self._limits.all()),
                     self._budgets.all(),
+                    next((each.freeze for each in self._namespaces.all() if each.name == FREEZES and each.freeze), ""),
                 ),
             )
         return self._view[1]

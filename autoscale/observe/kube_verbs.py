@@ -15,6 +15,8 @@ from autoscale.model.names import (
     CLAIMED_AT,
     DISRUPTED,
     DISRUPTED_AT,
+    FREEZE,
+    FREEZES,
     GROUP,
     NEXT_CLAIMED_AT,
     NEXT_GROUP,
@@ -212,6 +214,11 @@ class Verbs:
             }
 
         self._change_node(node, change)
+
+    def freeze(self, why: str | None) -> None:
+        """Keep every engine from draining or removing nodes; None ends it."""
+        patch = {"metadata": {"annotations": {FREEZE: why}}}
+        self._http.patch(f"/api/v1/namespaces/{FREEZES}", patch, content_type=MERGE_PATCH)
 
     def evict(self, pod: tuple[str, str]) -> None:
         """Ask for the very pod to be evicted, with its own grace. Disallowed when a budget says no.

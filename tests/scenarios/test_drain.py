@@ -8,7 +8,10 @@ import pytest
 
 from autoscale.model.names import DISRUPTED
 from autoscale.model.supply import Notice, NoticeKind
+from autoscale.model.units import Part
 from autoscale.model.workload import Code, Pod, Taint
+from policies.disruption import Budget, Disruption
+from policies.expire import Expire
 from tests.builders import group, pod, pods, shape
 from tests.scenarios.world import World
 
@@ -184,6 +187,57 @@ def test_a_node_closed_for_a_notice_of_the_cloud_itself() -> None:
     world.run(2)
     assert len(world.kube.evicted) == 2
     assert next(iter(world.kube.nodes.values())).disruption.code == Code.ENDING  # type: ignore[union-attr]
+
+
+def test_old_nodes_are_replaced_one_by_one_and_nobody_waits() -> None:
+    """Two full nodes expire; the budget lets one go at a time, each after its replacement is up; protected ones stay."""
+    budget = Disruption(budgets=(Budget(nodes=Part(1)),), per_hour=Part(9))
+    world = World((G8,), join_s=12, devices_s=6, policies=(Expire(after_s=100), budget))
+    world.submit(*pods("serve", 4, shape(gpus=4), owner=OWNER))
+    world.run(60)
+    first = set(world.kube.nodes)
+    assert len(first) == 2
+    world.run(58)
+    assert len([n for n in world.kube.nodes.values() if n.disruption]) == 1
+    world.run(60)
+    assert not first & set(world.kube.nodes)
+    assert (world.unbound(), world.empty_nodes(), world.peak["g8"]) == ([], [], 3)
+
+
+def test_a_node_with_what_must_not_be_moved_does_not_expire() -> None:
+    """It could stay as well: it is not even closed."""
+    world = World((G8,), join_s=12, devices_s=6, policies=(Expire(after_s=100), Disruption()))
+    world.submit(pod("train", shape(gpus=4), owner="Job/train"))
+    world.run(200)
+    assert [n.disruption for n in world.kube.nodes.values()] == [None]
+
+
+def test_without_room_for_its_pods_a_node_that_could_stay_stays() -> None:
+    """The group is at its maximum: nothing is closed, and the plan says why."""
+    world = World((group("g8", max_nodes=1),), join_s=12, devices_s=6, policies=(Expire(after_s=100), Disruption()))
+    world.submit(*pods("serve", 2, shape(gpus=4), owner=OWNER))
+    world.run(200)
+    assert [n.disruption for n in world.kube.nodes.values()] == [None]
+    node = only_node(world)
+    assert [note.text for note in world.turns[-1].plan.notes] == [
+        f"{node} stays (Expired): there is no place for its pods"
+    ]
+
+
+def test_frozen_a_drain_stands_still() -> None:
+    """Nobody is evicted and nothing removed until it is over; then it goes on."""
+    world = settled()
+    node = only_node(world)
+    tell(world, node, REBALANCE)
+    world.run(6)
+    world.kube.frozen = "a release"
+    world.run(60)
+    assert world.kube.evicted == []
+    assert world.kube.nodes[node].disruption is not None
+    world.kube.frozen = ""
+    world.run(40)
+    assert len(world.kube.evicted) == 2
+    assert (world.targets(), world.unbound()) == ({"g8": 1}, [])
 
 
 def writes_of_a_drain() -> int:

@@ -47,7 +47,9 @@ def test_the_plan_is_what_the_scenario_says(file: Path) -> None:
 
 def read(said: dict[str, Any]) -> Snapshot:
     """The snapshot that a file describes."""
-    ledger = {key: {k: NOW - ago for k, ago in ages.items()} for key, ages in said.get("ledger", {}).items()}
+    ledger: dict[str, Any] = {
+        key: {k: NOW - ago for k, ago in ages.items()} for key, ages in said.get("ledger", {}).items()
+    }
     return snapshot(
         groups=tuple(_group(**g) for g in said.get("groups", ())),
         nodes=tuple(_node(**n) for n in said.get("nodes", ())),

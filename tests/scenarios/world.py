@@ -93,6 +93,7 @@ class Kube:
     events: list[tuple[str, str, str]] = field(default_factory=list)
     generation: int = 0
     alarms: int = 0
+    frozen: str = ""
     budgets: dict[str, int] = field(default_factory=dict)  # owner -> how many of its pods have to be there
     evicted: list[tuple[str, str]] = field(default_factory=list)  # (pod, node), in order
 
@@ -104,7 +105,10 @@ class Kube:
     def observe(self) -> ClusterView:
         """Everything that is not finished."""
         return ClusterView(
-            tuple(self.nodes.values()), tuple(p for p in self.pods.values() if not p.finished), self.daemon_sets
+            tuple(self.nodes.values()),
+            tuple(p for p in self.pods.values() if not p.finished),
+            self.daemon_sets,
+            frozen=self.frozen,
         )
 
     def claim(self, pod: tuple[str, str], *, slot: str, group: str, at_s: int) -> None:

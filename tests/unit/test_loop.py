@@ -11,12 +11,13 @@ import pytest
 from autoscale.errors import ClusterError, Unreachable
 from autoscale.loop import run, tick
 from autoscale.model.snapshot import Ledger
-from tests.builders import group, pods
+from tests.builders import group, node, pods
 from tests.scenarios.world import World
 
 if TYPE_CHECKING:
     from autoscale.loop import Turn
     from autoscale.model.snapshot import ClusterView
+    from tests.scenarios.world import Time
 
 
 @dataclass
@@ -140,6 +141,41 @@ def test_told_to_stop_before_it_starts_it_does_nothing() -> None:
     world = world_of(told)
     run(world.engine, After(told, 0))
     assert (told.turns, world.fuse.count) == ([], 0)
+
+
+@dataclass
+class Jumpy:
+    """A clock whose wall is set forward by an hour after so many looks at it."""
+
+    time: Time
+    left: int
+
+    def now_s(self) -> int:
+        """The wall."""
+        self.left -= 1
+        return self.time.now_s() + (3600 if self.left < 0 else 0)
+
+    def monotonic_s(self) -> float:
+        """The seconds that only ever grow."""
+        return self.time.monotonic_s()
+
+    def sleep(self, seconds: float) -> None:
+        """Move on."""
+        self.time.sleep(seconds)
+
+
+@pytest.mark.parametrize("looks", range(1, 14))
+def test_a_clock_that_is_set_begins_all_times_anew(looks: int) -> None:
+    """An hour forward, at whatever look: a node that has been idle for a minute is not removed for an hour's idleness."""
+    told = Told()
+    world = World((group(target_nodes=1),), idle_after_s=300)
+    (there,) = world.cloud.group("g8").instances
+    world.kube.nodes["n"] = node("n", provider_id=there.provider_id)
+    world.engine = replace(world.engine, witness=told, clock=Jumpy(world.time, looks))
+    run(world.engine, After(told, 4))
+    assert world.targets() == {"g8": 1}
+    run(world.engine, After(told, 14))
+    assert world.targets() == {}
 
 
 def test_a_fleet_on_its_way_is_looked_at_every_few_seconds() -> None:

@@ -9,11 +9,17 @@ from autoscale import wiring
 from autoscale.config import BadConfig, Settings
 from autoscale.errors import BadInput
 from autoscale.model.settings import DecideSettings, LoopSettings
+from autoscale.model.units import Part
 from policies.budget import Budget
 from policies.cooldown import Cooldown
+from policies.disruption import Budget as NodesAtOnce
+from policies.disruption import Disruption
+from policies.expire import Expire
 from policies.idle import Idle
 from policies.limits import Ceiling, Limits
 from policies.quotas import Quotas
+from policies.repair import Repair
+from policies.schedule import Window
 from policies.spot_mix import Selector, SpotMix
 
 HEAD = "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\n"
@@ -35,9 +41,9 @@ def problems(folder: Path, text: str) -> list[str]:
 
 
 def test_nothing_is_enough(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without a file the defaults hold, and every provider with credentials is tried; quotas hold always."""
+    """Without a file the defaults hold, and every provider with credentials is tried; quotas and budgets of disruption hold always."""
     monkeypatch.delenv("AUTOSCALE_CONFIG", raising=False)
-    assert wiring.settings(None) == Settings(digest=wiring.settings(None).digest, policies=(Quotas(),))
+    assert wiring.settings(None) == Settings(digest=wiring.settings(None).digest, policies=(Disruption(), Quotas()))
 
 
 def test_the_environment_names_a_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,9 +103,72 @@ def test_all_of_it(tmp_path: Path) -> None:
             ),
             Idle(after_s=300, groups={"h100-*": 1800, "keep": None}),
             Cooldown(after_stock_out_s=120, after_grow_s=30),
+            Disruption(),
             Quotas(),
         ),
     )
+
+
+def test_disruption_as_a_file_has_it(tmp_path: Path) -> None:
+    """Lists of budgets and windows, counts and shares; what is configured takes the place of the defaults."""
+    text = """        policies:
+          - disruption:
+              budgets:
+                - {nodes: 10%}
+                - {nodes: 0, reasons: [Drifted], groups: ["h100-*"], schedule: "0 9 * * mon-fri", duration: 8h, timezone: Europe/Berlin}
+              windows: [{schedule: "0 22 * * *", duration: 6h}]
+              perHour: 20%
+              perDay: 30
+              terminationGracePeriod: 1h
+              terminationGracePeriodOf: {"train-*": never}
+              dryRun: true
+          - expire: {after: 7d, drifted: true}
+          - repair: {conditions: {Broken: 5m}, atOnce: 2, keepFor: 1h}
+        """
+    busy = NodesAtOnce(
+        nodes=Part(0),
+        reasons=("Drifted",),
+        groups=("h100-*",),
+        schedule="0 9 * * mon-fri",
+        duration_s=28_800,
+        timezone="Europe/Berlin",
+    )
+    assert load(tmp_path, HEAD + dedent(text)).policies == (
+        Disruption(
+            budgets=(NodesAtOnce(nodes=Part(ppm=100_000)), busy),
+            windows=(Window(schedule="0 22 * * *", duration_s=21_600),),
+            per_hour=Part(ppm=200_000),
+            per_day=Part(30),
+            grace_s=3600,
+            groups={"train-*": None},
+            dry_run=True,
+        ),
+        Expire(after_s=604_800, drifted=True),
+        Repair(conditions={"Broken": 300}, at_once=Part(2), keep_s=3600),
+        Quotas(),
+    )
+
+
+def test_what_is_wrong_with_budgets(tmp_path: Path) -> None:
+    """Each with its line; a budget within a list is named by its place."""
+    text = """        policies:
+          - disruption: {budgets: [{nodes: -1}, {node: 1}]}
+          - disruption: {budgets: [{nodes: 1, schedule: "0 9 * * *"}]}
+          - disruption: {windows: [{schedule: "every day", duration: 1h}]}
+        """
+    assert problems(tmp_path, HEAD + dedent(text)) == [
+        (
+            "autoscaler.yaml:4: policies[0].disruption.budgets[0].nodes: wrong value, expected a whole number such as 5, or a "
+            "share such as 10%, found -1"
+        ),
+        "autoscaler.yaml:4: policies[0].disruption.budgets[1]: nodes is missing",
+        "autoscaler.yaml:4: policies[0].disruption.budgets[1].node: unknown key, expected 'nodes'",
+        "autoscaler.yaml:5: policies[1].disruption: a budget with half a schedule, expected schedule and duration, or neither",
+        (
+            "autoscaler.yaml:6: policies[2].disruption: not a schedule, expected five fields of cron such as 0 9 * * mon-fri, "
+            "found 'every day': 2 fields"
+        ),
+    ]
 
 
 def test_the_digest_is_of_what_is_said(tmp_path: Path) -> None:

@@ -100,3 +100,37 @@ def test_another_pod_of_the_name_is_left_alone(embedded: EmbeddedCluster, cluste
         with pytest.raises(NotFound):
             cluster.evict(ref)
     assert "deletionTimestamp" not in embedded.get("Pod", "default/a")["metadata"]
+
+
+def test_frozen_by_an_annotation_on_a_namespace(embedded: EmbeddedCluster, cluster: KubeCluster) -> None:
+    """Whoever wrote it: seen with its reason, and no more when it is taken off."""
+    assert cluster.observe().frozen == ""
+    cluster.freeze("a release")
+    eventually("it is seen", lambda: cluster.observe().frozen == "a release")
+    cluster.freeze("")
+    eventually("it is seen without a reason", lambda: cluster.observe().frozen == "no reason given")
+    cluster.freeze(None)
+    eventually("it is over", lambda: cluster.observe().frozen == "")
+
+
+def test_what_is_said_of_a_node_is_an_alarm(embedded: EmbeddedCluster, cluster: KubeCluster) -> None:
+    """A taint of others and a condition are; a heartbeat, a label and our own taint are not."""
+    add_node(embedded, "n")
+    cluster.observe()
+    before = cluster.alarms
+
+    def change(**status: object) -> None:
+        embedded.store.update("nodes", "n", lambda n: {**n, "status": {**n["status"], **status}})
+        version = embedded.store.version
+        eventually("it is seen", lambda: cluster._nodes.version >= version)
+
+    ready: Json = {"type": "Ready", "status": "True", "lastHeartbeatTime": "2026-01-01T00:01:00Z"}
+    change(conditions=[ready])
+    cluster.disrupt("n", code="Expired", at_s=1)
+    change(images=[])
+    assert cluster.alarms == before
+    change(conditions=[ready, {"type": "GpuXidError", "status": "True"}])
+    assert cluster.alarms == before + 1
+    taint = lambda n: {**n, "spec": {"taints": [*n["spec"]["taints"], OTHERS_TAINT]}}  # noqa: E731 - short
+    embedded.store.update("nodes", "n", taint)
+    eventually("it is seen", lambda: cluster.alarms == before + 2)
