@@ -10,6 +10,7 @@ from autoscale.decide.lifecycle import missing_daemons
 from autoscale.decide.question import Berth
 from autoscale.decide.reservations import Phase
 from autoscale.demand.fit import keys_read, reads_name
+from autoscale.demand.volumes import total_requests, unshared
 from autoscale.model.names import SLOT
 from autoscale.model.resources import Resources
 
@@ -44,7 +45,7 @@ def _existing(
     keys = sorted({key for c in classes for key in keys_read(c.shape)})
     named = any(reads_name(c.shape) for c in classes)
     wanted = _wanted(classes)
-    least = {c.shape.requests for c in classes}
+    least = {unshared(c.shape) for c in classes}
     taken = {slot.node.name for slot in standing.slots if slot.node is not None}
     taken |= {name for state in standing.groups.values() for name in state.spare}
     merged: dict[object, list[Node]] = {}
@@ -128,10 +129,7 @@ def _told_apart(ground: Ground | None, name: str) -> tuple[object, ...]:
 
 def free(fleet: Fleet, node: Node) -> Resources:
     """What the node has left once its DaemonSets are all there."""
-    left = dict(node.allocatable.amounts)
-    for pod in fleet.bound.get(node.name, ()):
-        for name, amount in pod.shape.requests.amounts.items():
-            left[name] = left.get(name, 0) - amount
+    left = dict((node.allocatable - total_requests(fleet.bound.get(node.name, ()))).amounts)
     for daemon in missing_daemons(fleet, node):
         for name, amount in daemon.shape.requests.amounts.items():
             left[name] = left.get(name, 0) - amount

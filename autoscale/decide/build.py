@@ -14,6 +14,7 @@ from autoscale.decide.question import Asked
 from autoscale.decide.reservations import Phase
 from autoscale.demand.classes import classes
 from autoscale.demand.places import Place, Places
+from autoscale.demand.volumes import unshared
 from autoscale.model.frozen import empty
 from autoscale.model.problem import Demand, Problem, Supply
 
@@ -122,7 +123,7 @@ def _admitted(all_classes: Sequence[DemandClass], places: Sequence[Berth]) -> li
     roomy: dict[Resources, frozenset[int]] = {}
     out = []
     for c in all_classes:
-        request = c.shape.requests
+        request = unshared(c.shape)
         if request not in roomy:
             roomy[request] = frozenset(i for room, indexes in rooms.items() if request.fits(room) for i in indexes)
         out.append(known.admitting(c.shape) & roomy[request])
@@ -130,19 +131,20 @@ def _admitted(all_classes: Sequence[DemandClass], places: Sequence[Berth]) -> li
 
 
 def _problem(question: Asked, offerings: Sequence[frozenset[int]], node_cost: int) -> Problem:
-    names = tuple(sorted({name for c in question.classes for name in c.shape.requests}))
+    requests = [unshared(c.shape) for c in question.classes]
+    names = tuple(sorted({name for request in requests for name in request}))
     penalties = _penalties(question, node_cost)
     return Problem(
         resources=names,
         demands=tuple(
             Demand(
                 key=c.key,
-                request=tuple(c.shape.requests[name] for name in names),
+                request=tuple(request[name] for name in names),
                 count=c.count,
                 offerings=homes,
                 pending_penalty_microusd_per_hour=penalties[c.shape.priority],
             )
-            for c, homes in zip(question.classes, offerings, strict=True)
+            for c, request, homes in zip(question.classes, requests, offerings, strict=True)
         ),
         supplies=tuple(
             Supply(

@@ -68,7 +68,7 @@ def first_site(ground: Ground, berth: Berth) -> Site:
 
 def touched(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) -> bool:
     """Whether a rule between pods has a say in where the classes may go: their own, a running pod's, or a promised one's."""
-    if any(c.shape.rules for c in classes):
+    if any(c.shape.rules or c.shape.shared_volumes for c in classes):
         return True
     namespaces = fleet.snapshot.cluster.namespaces
     kinds = [Kind(c.namespace, c.labels, c.shape) for c in classes]

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from autoscale.decide.reservations import Phase, refs, requests
+from autoscale.decide.reservations import Phase, refs
+from autoscale.demand.volumes import total_requests
 from autoscale.model.plan import Assign, Unclaim
 from autoscale.model.supply import Fault, FaultKind
 from autoscale.model.workload import Code, Reason
@@ -152,10 +153,10 @@ def _assignments(
     pairs: list[tuple[Slot, Node]] = []
     left = list(waiting)
     for node in nodes:
-        room = fleet.rooms[group.id] - requests(fleet.workload(node.name))
+        room = fleet.rooms[group.id] - total_requests(fleet.workload(node.name))
         for slot in left:
             meant = node.created_at_s >= slot.claimed_at_s or node.name in spares or unfunded > 0
-            if meant and requests(slot.pods).fits(room):
+            if meant and total_requests(slot.pods).fits(room):
                 pairs.append((slot, node))
                 left.remove(slot)
                 unfunded -= node.name not in spares

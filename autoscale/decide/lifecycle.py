@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.groups import fresh_faults, turn_group
-from autoscale.decide.reservations import Phase, read_claims, refs, requests, split_full
+from autoscale.decide.reservations import Phase, read_claims, refs, split_full
 from autoscale.demand.fit import admits, untolerated
+from autoscale.demand.volumes import total_requests
 from autoscale.model.names import SLOT, STARTING
 from autoscale.model.plan import Hold, Release, Unclaim
 from autoscale.model.supply import Fault, FaultKind
@@ -110,7 +111,7 @@ def _shapes_waiting(claims: Claims) -> Waiting:
 
 def _others_would_fit(fleet: Fleet, slot: Slot, node: Node, waiting: Waiting) -> bool:
     """Whether the scheduler could put a pod here that is planned on another node."""
-    room = node.allocatable - requests(fleet.bound.get(node.name, ()))
+    room = node.allocatable - total_requests(fleet.bound.get(node.name, ()))
     taints = tuple(taint for taint in node.taints if taint.key != SLOT)
     return any(
         slots != {slot.id} and shape.requests.fits(room) and admits(shape, node.labels, taints, node_name=node.name)
@@ -287,11 +288,11 @@ def _room_of(fleet: Fleet, slot: Slot) -> Resources:
     if slot.node is None:
         return room
     others = [pod for pod in fleet.bound.get(slot.node.name, ()) if not pod.daemon]
-    return room - requests(others)
+    return room - total_requests(others)
 
 
 def _room_left(fleet: Fleet, slot: Slot) -> Resources:
     """What is left beside the slot's pods."""
     if slot.group not in fleet.groups:
-        return requests(()) - requests(slot.pods)
-    return _room_of(fleet, slot) - requests(slot.pods)
+        return total_requests(()) - total_requests(slot.pods)
+    return _room_of(fleet, slot) - total_requests(slot.pods)

@@ -8,12 +8,13 @@ from typing import TYPE_CHECKING
 
 from autoscale.decide.fleet import nominated
 from autoscale.demand.pending import waits
-from autoscale.model.resources import Resources
+from autoscale.demand.volumes import total_requests
 
 if TYPE_CHECKING:
     from collections.abc import Iterable
 
     from autoscale.decide.fleet import Fleet
+    from autoscale.model.resources import Resources
     from autoscale.model.supply import Node
     from autoscale.model.workload import Pod
 
@@ -123,8 +124,11 @@ def split_full(slot: Slot, room: Resources) -> tuple[tuple[Pod, ...], tuple[Pod,
     kept: list[Pod] = []
     excess: list[Pod] = []
     for pod in sorted(slot.pods, key=lambda p: slot.id not in p.tolerated_slots):
-        if pod.shape.requests.fits(room):
-            room -= pod.shape.requests
+        mine = pod.shape.requests
+        if pod.shape.shared_volumes:  # those that a pod before it has count no more
+            mine = total_requests((*kept, pod)) - total_requests(kept)
+        if mine.fits(room):
+            room -= mine
             kept.append(pod)
         else:
             excess.append(pod)
@@ -134,12 +138,3 @@ def split_full(slot: Slot, room: Resources) -> tuple[tuple[Pod, ...], tuple[Pod,
 def refs(pods: Iterable[Pod]) -> tuple[tuple[str, str], ...]:
     """How actions name pods."""
     return tuple((pod.uid, pod.ref) for pod in pods)
-
-
-def requests(pods: Iterable[Pod]) -> Resources:
-    """What the pods ask for together."""
-    total: dict[str, int] = {}
-    for pod in pods:
-        for name, amount in pod.shape.requests.amounts.items():
-            total[name] = total.get(name, 0) + amount
-    return Resources(total)

@@ -7,17 +7,17 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoscale.decide.reservations import Phase, refs
+from autoscale.demand.volumes import total_requests
 from autoscale.model.plan import ClaimPods, PlannedNode, Resize, Unclaim
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping, Sequence
+    from collections.abc import Sequence
 
     from autoscale.decide.answer import Answer
     from autoscale.decide.groups import GroupState
     from autoscale.decide.lifecycle import Standing
     from autoscale.decide.placing import Placement
-    from autoscale.model.workload import Pod
 
 SOURCE = "scale-up"
 
@@ -120,14 +120,6 @@ def packing(answer: Answer) -> tuple[PlannedNode, ...]:
 
 
 def _used(one: Placement) -> tuple[tuple[str, int, int], ...]:
-    total = _total(one.pods)
+    total = total_requests(one.pods)
     room = one.berth.room
-    return tuple((name, total.get(name, 0), room[name]) for name in sorted({*total, *room}))
-
-
-def _total(pods: Iterable[Pod]) -> Mapping[str, int]:
-    total: dict[str, int] = {}
-    for pod in pods:
-        for name, amount in pod.shape.requests.amounts.items():
-            total[name] = total.get(name, 0) + amount
-    return total
+    return tuple((name, total[name], room[name]) for name in sorted({*total, *room}))

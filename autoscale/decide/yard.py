@@ -117,6 +117,9 @@ class Yard:
 
     def has_room(self, one: Bin, c: int) -> bool:
         """Whether resources are left for one more of class c."""
+        shape = self._ground.kinds[c].shape
+        if shape.shared_volumes and next(one.site.lacking(shape), None) is not None:
+            return False  # the problem leaves out what pods of a node share: here it counts once
         return all(asked <= left for asked, left in zip(self._problem.demands[c].request, one.left, strict=True))
 
     def lasting(self, one: Bin, c: int) -> bool:

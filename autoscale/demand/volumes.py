@@ -42,11 +42,30 @@ def with_volumes(view: ClusterView) -> ClusterView:
         return view
     drivers = sorted({driver for each in view.storage.limits.values() for driver in each.by_driver})
     work = _Work(view.storage, frozenset(drivers), _users(view.pods))
-    return replace(
-        view,
-        pods=tuple(replace(pod, shape=work.shape(pod)) if pod.shape.claims else pod for pod in view.pods),
-        nodes=tuple(_limited(node, view.storage, drivers) for node in view.nodes) if drivers else view.nodes,
-    )
+    pods = tuple(replace(pod, shape=work.shape(pod)) if pod.shape.claims else pod for pod in view.pods)
+    left = _left_attached(view.storage, work.in_use)
+    nodes = tuple(_limited(node, view.storage, drivers, left) for node in view.nodes) if drivers else view.nodes
+    return replace(view, pods=pods, nodes=nodes)
+
+
+def unshared(shape: PodShape) -> Resources:
+    """What the shape asks for without the volumes that other pods have as well: they count once on a node."""
+    if not shape.shared_volumes:
+        return shape.requests
+    return shape.requests - Resources(Counter(resource for resource, _ in shape.shared_volumes))
+
+
+def total_requests(pods: Iterable[Pod]) -> Resources:
+    """What pods of one node ask for together; a volume that several of them have counts once."""
+    total: dict[str, int] = {}
+    seen: set[tuple[str, str]] = set()
+    for pod in pods:
+        for name, amount in pod.shape.requests.amounts.items():
+            total[name] = total.get(name, 0) + amount
+        for volume in pod.shape.shared_volumes:
+            total[volume[0]] -= volume in seen
+            seen.add(volume)
+    return Resources(total)
 
 
 def group_with_limits(group: NodeGroup, nodes: Iterable[Node]) -> NodeGroup:
@@ -65,6 +84,7 @@ class _Work:
     def __init__(self, storage: Storage, drivers: frozenset[str], users: Mapping[str, tuple[str, ...]]) -> None:
         self._storage, self._drivers, self._users = storage, drivers, users
         self._shapes: dict[PodShape, PodShape] = {}
+        self.in_use: set[tuple[str, str]] = set()  # (node, volume) of pods that have a node
 
     def shape(self, pod: Pod) -> PodShape:
         """What the pod asks for, claims worked in."""
@@ -76,6 +96,8 @@ class _Work:
             terms, driver, why = self._use(pod, use, claim, name)
             blocked = blocked or why
             affinity = _both(affinity, terms)
+            if pod.node_name and claim is not None:
+                self.in_use.add((pod.node_name, claim.volume))
             if driver in self._drivers:
                 key = f"{ATTACHED}{driver}", (claim.volume if claim else "") or name
                 volumes[key] = not use.ephemeral and len(self._users.get(f"{pod.namespace}/{name}", ())) > 1
@@ -95,7 +117,7 @@ class _Work:
         """Where one claim lets the pod go, its driver, and why no node will do."""
         if claim is None:
             if use.ephemeral or use.made:
-                return self._new(self._class(use.storage_class), name)
+                return self._new(self._class(use.storage_class), name, use.size_bytes)
             return None, "", f"its volume claim {name} does not exist"
         if claim.lost or claim.deleting:
             return None, "", f"its volume claim {name} {'has lost its volume' if claim.lost else 'is being deleted'}"
@@ -109,13 +131,13 @@ class _Work:
             return _where(volume), volume.driver, ""
         if claim.volume:
             return None, "", f"its volume claim {name} waits for the volume {claim.volume}"
-        terms, driver, why = self._new(self._class(claim.storage_class), name)
+        terms, driver, why = self._new(self._class(claim.storage_class), name, claim.size_bytes)
         if claim.selected_node and not why:
             term = NodeSelectorTerm(fields=(Requirement("metadata.name", "In", (claim.selected_node,)),))
             terms = _both(terms, (term,))
         return terms, driver, why
 
-    def _new(self, of: StorageClass | None, name: str) -> tuple[Terms | None, str, str]:
+    def _new(self, of: StorageClass | None, name: str, size: int | None) -> tuple[Terms | None, str, str]:
         """Where a volume could be made."""
         if of is None:
             return None, "", f"its volume claim {name} has no volume and no storage class that exists"
@@ -123,7 +145,20 @@ class _Work:
             return None, "", f"its volume claim {name} is not bound yet, and {of.name} does not wait for the pod"
         if of.provisioner in ("", _NOBODY):
             return None, "", f"its volume claim {name} takes volumes of {of.name} that nobody makes: not planned"
-        return of.topologies, of.provisioner, ""
+        if size is None or of.provisioner not in self._storage.measured:
+            return of.topologies, of.provisioner, ""
+        roomy = [
+            NodeSelectorTerm(each.nodes)
+            for each in self._storage.capacities
+            if each.storage_class == of.name
+            and each.nodes is not None
+            and each.size_bytes is not None
+            and each.size_bytes >= size
+        ]
+        if any(not term.expressions for term in roomy):
+            return of.topologies, of.provisioner, ""  # wherever the class makes volumes
+        why = "" if roomy else f"{of.provisioner} has nowhere as much room as its volume claim {name} asks for"
+        return _both(of.topologies, tuple(roomy)), of.provisioner, why
 
     def _class(self, name: str | None) -> StorageClass | None:
         if name is not None:
@@ -162,8 +197,16 @@ def _users(pods: Iterable[Pod]) -> dict[str, tuple[str, ...]]:
     }
 
 
-def _limited(node: Node, storage: Storage, drivers: Iterable[str]) -> Node:
+def _left_attached(storage: Storage, in_use: set[tuple[str, str]]) -> Counter[tuple[str, str]]:
+    """(node, driver) -> volumes that are attached though no pod of the node uses them."""
+    csi = (each for each in storage.attachments if each.driver and (v := storage.volumes.get(each.volume)) and v.driver)
+    return Counter((each.node, each.driver) for each in csi if (each.node, each.volume) not in in_use)
+
+
+def _limited(node: Node, storage: Storage, drivers: Iterable[str], left: Mapping[tuple[str, str], int]) -> Node:
     limits = storage.limits.get(node.name)
     known = limits.by_driver if limits else {}
-    extra = {f"{ATTACHED}{driver}": known.get(driver, NO_LIMIT) for driver in drivers}
+    extra = {
+        f"{ATTACHED}{driver}": known.get(driver, NO_LIMIT) - left.get((node.name, driver), 0) for driver in drivers
+    }
     return replace(node, allocatable=node.allocatable + Resources(extra))

@@ -46,13 +46,14 @@ class ClaimUse:
     """A claim that a pod mounts.
 
     An `ephemeral` one is the pod's own, named after pod and volume; `made` says that a controller makes it with the pod.
-    For both, `storage_class` is the class asked for, None for the default.
+    For both, `storage_class` is the class asked for, None for the default, and `size_bytes` how large, None when not said.
     """
 
     name: str
     ephemeral: bool = False
     made: bool = False
     storage_class: str | None = None
+    size_bytes: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 # Kinds that run no pods of their own, or not now. People feed whole applications.
 _NAMES = """
-APIService Binding CSIDriver CertificateSigningRequest ClusterRole ClusterRoleBinding ConfigMap
+APIService Binding CertificateSigningRequest ClusterRole ClusterRoleBinding ConfigMap
 ControllerRevision CronJob CustomResourceDefinition DeviceClass EndpointSlice Endpoints Event FlowSchema HorizontalPodAutoscaler
 Ingress IngressClass Lease LimitRange MutatingWebhookConfiguration NetworkPolicy
 PodTemplate PriorityLevelConfiguration ResourceClaim ResourceClaimTemplate ResourceQuota
 ResourceSlice Role RoleBinding RuntimeClass Secret Service ServiceAccount ValidatingAdmissionPolicy
-ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration VolumeAttachment
+ValidatingAdmissionPolicyBinding ValidatingWebhookConfiguration
 """
 NO_PODS = frozenset(_NAMES.split())
 _OWN_GROUPS = frozenset(

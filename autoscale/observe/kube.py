@@ -20,7 +20,15 @@ if TYPE_CHECKING:
 
     from autoscale.model.admission import Admission
     from autoscale.model.rules import DisruptionBudget
-    from autoscale.model.storage import AttachLimits, StorageClass, Volume, VolumeClaim
+    from autoscale.model.storage import (
+        AttachLimits,
+        Attachment,
+        Driver,
+        StorageCapacity,
+        StorageClass,
+        Volume,
+        VolumeClaim,
+    )
     from autoscale.model.supply import Node
     from autoscale.model.workload import DaemonSet, Pod
     from autoscale.observe.kube_http import Http
@@ -52,11 +60,17 @@ class KubeCluster(Verbs):
         self._volumes: Store[Volume] = Store(self._changes, storage.volume)
         self._classes: Store[StorageClass] = Store(self._changes, storage.storage_class)
         self._limits: Store[AttachLimits] = Store(self._changes, storage.attach_limits)
+        self._attachments: Store[Attachment] = Store(self._changes, storage.attachment)
+        self._capacities: Store[StorageCapacity] = Store(self._changes, storage.capacity)
+        self._drivers: Store[Driver] = Store(self._changes, storage.csi_driver)
         self._storage_watchers: tuple[Watcher, ...] = (
             Watcher(http, "/api/v1/persistentvolumeclaims", self._claims, settings=settings),
             Watcher(http, "/api/v1/persistentvolumes", self._volumes, settings=settings),
             Watcher(http, "/apis/storage.k8s.io/v1/storageclasses", self._classes, settings=settings),
             Watcher(http, "/apis/storage.k8s.io/v1/csinodes", self._limits, settings=settings),
+            Watcher(http, "/apis/storage.k8s.io/v1/volumeattachments", self._attachments, settings=settings),
+            Watcher(http, "/apis/storage.k8s.io/v1/csistoragecapacities", self._capacities, settings=settings),
+            Watcher(http, "/apis/storage.k8s.io/v1/csidrivers", self._drivers, settings=settings),
         )
         self._budgets: Store[DisruptionBudget] = Store(self._changes, decode.budget, matters=lambda _, __: False)
         self._budget_watchers: tuple[Watcher, ...] = (
@@ -94,7 +108,15 @@ class KubeCluster(Verbs):
                     self._pods.all(),
                     self._daemon_sets.all(),
                     {each.name: each.labels for each in self._namespaces.all()},
-                    storage.storage(self._claims.all(), self._volumes.all(), self._classes.all(), self._limits.all()),
+                    storage.storage(
+                        claims=self._claims.all(),
+                        volumes=self._volumes.all(),
+                        classes=self._classes.all(),
+                        limits=self._limits.all(),
+                        attachments=self._attachments.all(),
+                        capacities=self._capacities.all(),
+                        drivers=self._drivers.all(),
+                    ),
                     self._budgets.all(),
                     next((each.freeze for each in self._namespaces.all() if each.name == FREEZES and each.freeze), ""),
                 ),

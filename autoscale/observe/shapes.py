@@ -12,6 +12,7 @@ from autoscale.errors import BadInput
 from autoscale.model.names import SLOT
 from autoscale.model.resources import Resources
 from autoscale.model.rules import NO_RULES, NO_WISHES, HostPort, PodRules, PodTerm, Requirement, Spread, Wishes
+from autoscale.model.units import quantity
 from autoscale.model.workload import ClaimUse, NodeSelectorTerm, PodShape, Toleration
 from autoscale.observe import wire
 from autoscale.observe.pod_rules import host_ports, malformed, spreads_of, terms_of, wished_terms_of
@@ -143,12 +144,22 @@ def _claims(volume: wire.Volume) -> Iterator[ClaimUse]:
         yield ClaimUse(volume.persistent_volume_claim.claim_name)
     elif volume.ephemeral:
         template = volume.ephemeral.volume_claim_template
-        yield ClaimUse(volume.name, ephemeral=True, storage_class=class_asked(template))
+        size = size_asked(template.spec) if template else None
+        yield ClaimUse(volume.name, ephemeral=True, storage_class=class_asked(template), size_bytes=size)
 
 
 def class_asked(template: wire.ClaimTemplate | None) -> str | None:
     """The storage class that a claim's template asks for; None for the default."""
     return template.spec.storage_class_name if template and template.spec else None
+
+
+def size_asked(spec: wire.ClaimSpec | None) -> int | None:
+    """How large a volume a claim asks for, in bytes; None when it does not say, or not so that it can be read."""
+    asked = (spec.resources.requests or {}).get("storage") if spec and spec.resources else None
+    try:
+        return None if asked is None else quantity(str(asked))
+    except ValueError:
+        return None
 
 
 def _requests(parts: _Parts) -> Resources:

@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from autoscale.model.rules import Requirement
-from autoscale.model.storage import AttachLimits, Storage, StorageClass, Volume, VolumeClaim
+from autoscale.model.storage import (
+    AttachLimits,
+    Attachment,
+    Driver,
+    Storage,
+    StorageCapacity,
+    StorageClass,
+    Volume,
+    VolumeClaim,
+)
+from autoscale.model.units import quantity
 from autoscale.model.workload import ClaimUse, NodeSelectorTerm
 from autoscale.observe import wire
-from autoscale.observe.shapes import NOTHING, class_asked, expressions
+from autoscale.observe.pod_rules import selector_of
+from autoscale.observe.shapes import NOTHING, class_asked, expressions, size_asked
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -22,6 +33,9 @@ _CLAIM = msgspec.json.Decoder(wire.ClaimObject)
 _VOLUME = msgspec.json.Decoder(wire.VolumeObject)
 _CLASS = msgspec.json.Decoder(wire.StorageClassObject)
 _CSI_NODE = msgspec.json.Decoder(wire.CsiNodeObject)
+_ATTACHMENT = msgspec.json.Decoder(wire.AttachmentObject)
+_CAPACITY = msgspec.json.Decoder(wire.CapacityObject)
+_DRIVER = msgspec.json.Decoder(wire.DriverObject)
 _TEXTS = msgspec.json.Decoder(wire.Texts)
 _ZONES = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 _BETA_ZONES = ("failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region")
@@ -46,6 +60,7 @@ def claim(raw: bytes | msgspec.Raw) -> VolumeClaim:
         storage_class=named if named is not None else spec.storage_class_name or "",
         selected_node=annotations.get("volume.kubernetes.io/selected-node", ""),
         one_pod="ReadWriteOncePod" in (spec.access_modes or ()),
+        size_bytes=size_asked(spec),
     )
 
 
@@ -96,11 +111,42 @@ def attach_limits(raw: bytes | msgspec.Raw) -> AttachLimits:
     return AttachLimits(obj.metadata.name, limits)
 
 
+def attachment(raw: bytes | msgspec.Raw) -> Attachment:
+    """A VolumeAttachment."""
+    obj = _ATTACHMENT.decode(raw)
+    source = obj.spec.source
+    volume_name = (source.persistent_volume_name if source else None) or ""
+    return Attachment(obj.metadata.name, obj.spec.node_name, obj.spec.attacher, volume_name)
+
+
+def capacity(raw: bytes | msgspec.Raw) -> StorageCapacity:
+    """A CSIStorageCapacity; the largest volume counts where it is said."""
+    obj = _CAPACITY.decode(raw)
+    said = obj.capacity if obj.maximum_volume_size is None else obj.maximum_volume_size
+    return StorageCapacity(
+        obj.metadata.namespace or "default",
+        obj.metadata.name,
+        obj.storage_class_name,
+        selector_of(obj.node_topology),
+        _bytes(said),
+    )
+
+
+def csi_driver(raw: bytes | msgspec.Raw) -> Driver:
+    """A CSIDriver."""
+    obj = _DRIVER.decode(raw)
+    return Driver(obj.metadata.name, bool(obj.spec and obj.spec.storage_capacity))
+
+
 def storage(
-    claims: Iterable[VolumeClaim],
-    volumes: Iterable[Volume],
-    classes: Iterable[StorageClass],
-    limits: Iterable[AttachLimits],
+    *,
+    claims: Iterable[VolumeClaim] = (),
+    volumes: Iterable[Volume] = (),
+    classes: Iterable[StorageClass] = (),
+    limits: Iterable[AttachLimits] = (),
+    attachments: Iterable[Attachment] = (),
+    capacities: Iterable[StorageCapacity] = (),
+    drivers: Iterable[Driver] = (),
 ) -> Storage:
     """All of it, indexed."""
     return Storage(
@@ -108,7 +154,18 @@ def storage(
         {each.name: each for each in volumes},
         {each.name: each for each in classes},
         {each.node: each for each in limits},
+        tuple(attachments),
+        tuple(capacities),
+        frozenset(each.name for each in drivers if each.tells_capacity),
     )
+
+
+def _bytes(said: object) -> int | None:
+    """A quantity in bytes; one that can't be read is not there."""
+    try:
+        return None if said is None else quantity(str(said))
+    except ValueError:
+        return None
 
 
 def _labels(meta: wire.Meta) -> Mapping[str, str]:
@@ -121,6 +178,9 @@ KINDS: Mapping[str, Callable[[bytes | msgspec.Raw], object]] = {
     "PersistentVolume": volume,
     "StorageClass": storage_class,
     "CSINode": attach_limits,
+    "VolumeAttachment": attachment,
+    "CSIStorageCapacity": capacity,
+    "CSIDriver": csi_driver,
 }
 
 
@@ -128,37 +188,37 @@ class Collected:
     """What manifests say of storage."""
 
     def __init__(self) -> None:
-        self._claims: list[VolumeClaim] = []
-        self._volumes: list[Volume] = []
-        self._classes: list[StorageClass] = []
-        self._limits: list[AttachLimits] = []
+        self._made: dict[str, list[Any]] = {kind: [] for kind in KINDS}
 
-    def read(self, kind: str, raw: bytes | msgspec.Raw) -> VolumeClaim | Volume | StorageClass | AttachLimits:
+    def read(self, kind: str, raw: bytes | msgspec.Raw) -> object:
         """One object of one of `KINDS`, kept."""
-        match made := KINDS[kind](raw):
-            case VolumeClaim():
-                self._claims.append(made)
-                return made
-            case Volume():
-                self._volumes.append(made)
-                return made
-            case StorageClass():
-                self._classes.append(made)
-                return made
-            case AttachLimits():
-                self._limits.append(made)
-                return made
-        raise AssertionError(kind)  # KINDS makes nothing else
+        made = KINDS[kind](raw)
+        self._made[kind].append(made)
+        return made
 
     def view(self) -> Storage:
         """All of it."""
-        return storage(self._claims, self._volumes, self._classes, self._limits)
+        made = self._made
+        return storage(
+            claims=made["PersistentVolumeClaim"],
+            volumes=made["PersistentVolume"],
+            classes=made["StorageClass"],
+            limits=made["CSINode"],
+            attachments=made["VolumeAttachment"],
+            capacities=made["CSIStorageCapacity"],
+            drivers=made["CSIDriver"],
+        )
 
 
 def with_templates(shape: PodShape, templates: Iterable[wire.ClaimTemplate], pod: str) -> PodShape:
     """A StatefulSet's pod with the claims that are made for it."""
     uses = tuple(
-        ClaimUse(f"{t.metadata.name if t.metadata else ''}-{pod}", made=True, storage_class=class_asked(t))
+        ClaimUse(
+            f"{t.metadata.name if t.metadata else ''}-{pod}",
+            made=True,
+            storage_class=class_asked(t),
+            size_bytes=size_asked(t.spec),
+        )
         for t in templates
     )
     return replace(shape, claims=(*shape.claims, *uses)) if uses else shape

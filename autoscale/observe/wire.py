@@ -75,6 +75,7 @@ class ClaimSpec(Struct, rename="camel"):
     volume_name: str | None = None
     storage_class_name: str | None = None
     access_modes: list[str] | None = None
+    resources: ResourceNeeds | None = None
 
 
 class ClaimTemplate(Struct):
@@ -451,3 +452,47 @@ class CsiNodeObject(Struct):
 
     metadata: Meta
     spec: CsiNodeSpec | None = None
+
+
+class AttachmentSource(Struct, rename="camel"):
+    """What is attached."""
+
+    persistent_volume_name: str | None = None
+
+
+class AttachmentSpec(Struct, rename="camel"):
+    """A VolumeAttachment's spec."""
+
+    attacher: str = ""
+    node_name: str = ""
+    source: AttachmentSource | None = None
+
+
+class AttachmentObject(Struct):
+    """A VolumeAttachment."""
+
+    metadata: Meta
+    spec: AttachmentSpec
+
+
+class CapacityObject(Struct, rename="camel"):
+    """A CSIStorageCapacity."""
+
+    metadata: Meta
+    storage_class_name: str = ""
+    node_topology: LabelSelector | None = None
+    capacity: str | int | float | None = None
+    maximum_volume_size: str | int | float | None = None
+
+
+class DriverSpec(Struct, rename="camel"):
+    """A CSIDriver's spec."""
+
+    storage_capacity: bool | None = None
+
+
+class DriverObject(Struct):
+    """A CSIDriver."""
+
+    metadata: Meta
+    spec: DriverSpec | None = None

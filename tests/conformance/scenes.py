@@ -168,6 +168,11 @@ def _storage(rng: Random, nodes: tuple[Json, ...]) -> Iterator[Json]:
             name = node["metadata"]["name"]
             spec = {"drivers": [driver]}
             yield {"apiVersion": "storage.k8s.io/v1", "kind": "CSINode", "metadata": {"name": name}, "spec": spec}
+            if rng.random() < 0.4:
+                index = rng.randrange(5)
+                source = {"attacher": DRIVER, "nodeName": name, "source": {"persistentVolumeName": f"@-pv-{index}"}}
+                meta = {"name": f"{name}-{index}"}
+                yield {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": meta, "spec": source}
 
 
 def _mount(rng: Random, pod: Json, claims: list[Json]) -> None:

@@ -5,11 +5,20 @@ from dataclasses import replace
 import pytest
 
 from autoscale.demand.sites import Site
-from autoscale.demand.volumes import ATTACHED, NO_LIMIT, group_with_limits, with_volumes
+from autoscale.demand.volumes import ATTACHED, NO_LIMIT, group_with_limits, total_requests, unshared, with_volumes
 from autoscale.demand.world import World
+from autoscale.model.resources import Resources
 from autoscale.model.rules import Requirement
 from autoscale.model.snapshot import ClusterView
-from autoscale.model.storage import AttachLimits, Storage, StorageClass, Volume, VolumeClaim
+from autoscale.model.storage import (
+    AttachLimits,
+    Attachment,
+    Storage,
+    StorageCapacity,
+    StorageClass,
+    Volume,
+    VolumeClaim,
+)
 from autoscale.model.workload import ClaimUse, NodeSelectorTerm, PodShape
 from tests.builders import group, node, pod, shape
 
@@ -142,3 +151,57 @@ def test_a_volume_that_several_pods_of_a_node_have_counts_once() -> None:
     assert site.room[ATTACHED + SSD.provisioner] == 0
     world.put(second, site, -1)
     assert (site.room[ATTACHED + SSD.provisioner], site.volumes) == (1, {})
+
+
+def test_volumes_that_are_attached_and_not_used_take_a_place() -> None:
+    """As long as no pod of the node has them; those that are no CSI volumes, or gone, count nothing."""
+    claims = (VolumeClaim("default", "one", "pv-1", bound=True), VolumeClaim("default", "two", "pv-2", bound=True))
+    volumes = {name: Volume(name, driver=SSD.provisioner) for name in ("pv-1", "pv-2", "pv-3")} | {"nfs": Volume("nfs")}
+    attached = tuple(Attachment(f"a{v}", "n1", SSD.provisioner, v) for v in ("pv-1", "pv-3", "nfs", "gone"))
+    storage = Storage(
+        {c.ref: c for c in claims}, volumes, {}, {"n1": AttachLimits("n1", {SSD.provisioner: 9})}, attached
+    )
+    runs, waits = pod("a", using("one"), node_name="n1"), pod("b", using("two"))
+    view = with_volumes(ClusterView((node("n1"),), (runs, waits), storage=storage))
+    assert view.nodes[0].allocatable[ATTACHED + SSD.provisioner] == 8
+
+
+def room(name: str, *values: str, size: int | None = 100) -> StorageCapacity:
+    """As much as this in these zones."""
+    return StorageCapacity("kube-system", name, "ssd", (Requirement(ZONE, "In", values),) if values else (), size)
+
+
+@pytest.mark.parametrize(
+    ("asked", "capacities", "affinity", "blocked"),
+    [
+        (100, (room("a", "z1"), room("b", "z2", size=99)), (term(ZONE, "z1"),), ""),
+        (100, (room("a", "z1"), room("b", "z2")), (term(ZONE, "z1"), term(ZONE, "z2")), ""),
+        (100, (room("a"),), None, ""),
+        (None, (), None, ""),
+        (100, (replace(room("a", "z1"), storage_class="other"), room("b", "z1", size=None)), (),
+         "ebs.csi.aws.com has nowhere as much room as its volume claim data asks for"),
+        (100, (replace(room("a"), nodes=None),), (),
+         "ebs.csi.aws.com has nowhere as much room as its volume claim data asks for"),
+    ],
+)  # fmt: skip
+def test_a_volume_is_made_where_its_driver_says_that_there_is_room(
+    asked: int | None, capacities: tuple[StorageCapacity, ...], affinity: object, blocked: str
+) -> None:
+    """Of a driver that tells; a claim that does not say how much fits anywhere."""
+    claim = VolumeClaim("default", "data", storage_class="ssd", size_bytes=asked)
+    storage = Storage({claim.ref: claim}, {}, {"ssd": SSD}, {}, (), capacities, frozenset({SSD.provisioner}))
+    found = with_volumes(ClusterView(pods=(pod("p", using("data")),), storage=storage)).pods[0].shape
+    assert (found.node_affinity, found.blocked) == (affinity, blocked)
+    untold = replace(storage, measured=frozenset())
+    assert (
+        with_volumes(ClusterView(pods=(pod("p", using("data")),), storage=untold)).pods[0].shape.node_affinity is None
+    )
+
+
+def test_what_pods_of_a_node_share_counts_once_in_their_sum() -> None:
+    """Their own volumes each."""
+    resource = "attachable-volumes-csi-x"
+    of = replace(shape(), requests=shape().requests + Resources({resource: 2}), shared_volumes=((resource, "both"),))
+    assert total_requests((pod("a", of), pod("b", of)))[resource] == 3
+    assert unshared(of)[resource] == 1
+    assert unshared(shape()) is not None

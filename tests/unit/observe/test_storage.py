@@ -5,7 +5,15 @@ from pathlib import Path
 from typing import Any
 
 from autoscale.model.rules import Requirement
-from autoscale.model.storage import AttachLimits, StorageClass, Volume, VolumeClaim
+from autoscale.model.storage import (
+    AttachLimits,
+    Attachment,
+    Driver,
+    StorageCapacity,
+    StorageClass,
+    Volume,
+    VolumeClaim,
+)
 from autoscale.model.workload import ClaimUse, NodeSelectorTerm
 from autoscale.observe import storage
 from autoscale.observe.manifests import load_manifests
@@ -94,3 +102,19 @@ def test_files_without_storage_classes(tmp_path: Path) -> None:
     found = load_manifests([str(file)])
     assert [p.shape.claims for p in found.view.pods] == [(), ()]
     assert found.notes == ("2 pods claim volumes that are in no file: taken to be made wherever they run",)
+
+
+def test_what_is_attached_and_how_much_room_there_is() -> None:
+    """VolumeAttachments, drivers that tell their capacity, and what they tell."""
+    spec = {"attacher": "x", "nodeName": "n1", "source": {"persistentVolumeName": "pv"}}
+    assert storage.attachment(raw("a", spec)) == Attachment("a", "n1", "x", "pv")
+    assert storage.attachment(raw("a", {**spec, "source": {"inlineVolumeSpec": {}}})) == Attachment("a", "n1", "x", "")
+    told = {"storageClassName": "ssd", "capacity": "10Gi", "nodeTopology": {"matchLabels": {ZONE: "z1"}}}
+    selector = (Requirement(ZONE, "In", ("z1",)),)
+    assert storage.capacity(raw("c", **told)) == StorageCapacity("default", "c", "ssd", selector, 10 * 2**30)
+    assert storage.capacity(raw("c", **told, maximumVolumeSize="1Gi")).size_bytes == 2**30
+    assert storage.capacity(raw("c", storageClassName="ssd")) == StorageCapacity("default", "c", "ssd")
+    assert storage.csi_driver(raw("x", {"storageCapacity": True})) == Driver("x", tells_capacity=True)
+    assert storage.csi_driver(raw("x", {})) == Driver("x")
+    asks = storage.claim(raw("data", {"resources": {"requests": {"storage": "1Gi"}}}))
+    assert asks.size_bytes == 2**30
