@@ -193,6 +193,11 @@ class FakeProvider:
         """Whether a foreign group has that name."""
         return group in self._taken
 
+    @property
+    def ids(self) -> tuple[str, ...]:
+        """Of all groups."""
+        return tuple(self._groups)
+
     def group(self, group: str) -> NodeGroup:
         """The group as it is now, whatever the lag."""
         return self._as_booted(self._find(group))

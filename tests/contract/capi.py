@@ -34,13 +34,14 @@ class Capi:
 
     def __init__(self, api: Api) -> None:
         self.api = api
-        self.out_of_stock = ""
-        self.left = 0  # machines that there still are, once it is about to be out of stock
+        self.out_of_stock: dict[str, str] = {}  # group -> what is said of machines that can't be had
+        self.left: dict[str, int] = {}  # group about to be out of stock -> machines that there still are
         self._numbers = count(1)
 
     def reset(self) -> None:
         """Delete everything."""
-        self.out_of_stock = ""
+        self.out_of_stock.clear()
+        self.left.clear()
         for plural in (*_SCALABLE.values(), "machines"):
             self.api.request("DELETE", f"{NAMESPACE}/{plural}")
         self.api.request("DELETE", f"/apis/{INFRASTRUCTURE}/{VERSION}/namespaces/default/demomachinetemplates")
@@ -119,8 +120,10 @@ class Capi:
         body: Json = {"apiVersion": f"{GROUP}/{VERSION}", "kind": "Machine", "metadata": _owned(name, owner)}
         body["spec"] = {"clusterName": "demo"}
         machine = self.api.create(f"{NAMESPACE}/machines", body)
-        if not self.out_of_stock or self.left:
-            self.left = max(0, self.left - 1)
+        group = owner["metadata"]["name"].removesuffix("-x")
+        left = self.left.pop(group, 0)
+        if group not in self.out_of_stock or left:
+            self.left[group] = max(0, left - 1)
             self.start(machine)
             return
         condition = {
@@ -128,7 +131,7 @@ class Capi:
             "status": "False",
             "severity": "Error",
             "reason": "InstanceProvisionFailed",
-            "message": self.out_of_stock,
+            "message": self.out_of_stock[group],
         }
         self.api.patch(
             f"{NAMESPACE}/machines/{name}/status", {"status": {"phase": "Provisioning", "conditions": [condition]}}

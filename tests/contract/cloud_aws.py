@@ -8,11 +8,13 @@ from typing import Any
 import boto3
 from moto.autoscaling.models import autoscaling_backends
 from moto.core.models import DEFAULT_ACCOUNT_ID
+from moto.ec2.models import ec2_backends
 
 from autoscale.model.supply import Instance, InstanceState
 from providers.aws.provider import AwsProvider
 from providers.aws.settings import AwsSettings
 
+from .clock import StageClock
 from .wire import Rule, Wire
 
 REGION = "us-east-1"
@@ -47,21 +49,18 @@ _ACTIONS = {
 class AwsCloud:
     """The AWS provider on moto, behind the wire."""
 
-    def __init__(self, wire: Wire) -> None:
+    def __init__(self, wire: Wire, *, clock: StageClock | None = None) -> None:
         wire.reset()
         self.wire = wire
         self._autoscaling = client("autoscaling", wire.moto.url)
         self._ec2 = client("ec2", wire.moto.url)
         self.template("lt-main", "g4dn.xlarge")
-        self.later_s = 0
         self._pools: dict[str, Any] = {}
-        self.aws = aws_provider(wire.url, now_s=self.now_s)
+        self.template("lt-dear", "g5.2xlarge")
+        self.clock = clock or StageClock()
+        self.aws = aws_provider(wire.url, now_s=self.clock.now_s)
         self.provider = self.aws
         self.secret = SECRET
-
-    def now_s(self) -> int:
-        """The provider's clock, which a test may put forward."""
-        return int(time.time()) + self.later_s
 
     def template(self, name: str, instance_type: str, **more: Any) -> None:
         """Create a launch template."""
@@ -92,6 +91,10 @@ class AwsCloud:
         )
         return f"aws:{name}"
 
+    def dear(self, name: str) -> str:
+        """A group in another zone, of a dearer type."""
+        return self.create(name, LaunchTemplate={"LaunchTemplateName": "lt-dear"}, AvailabilityZones=["us-east-1b"])
+
     def truth(self, group: str) -> tuple[int, Sequence[str]]:
         """Moto's own books."""
         found = self._books(group)
@@ -103,8 +106,10 @@ class AwsCloud:
         return autoscaling_backends[DEFAULT_ACCOUNT_ID][REGION].autoscaling_groups[group.removeprefix("aws:")]
 
     def running(self, instance: str) -> Instance:
-        """Of `lt-main`, in the zone that groups are in."""
-        return Instance(instance, f"aws:///us-east-1a/{instance}", InstanceState.RUNNING, "us-east-1a", "g4dn.xlarge")
+        """As moto started it."""
+        found = ec2_backends[DEFAULT_ACCOUNT_ID][REGION].get_instance(instance)
+        zone = found.placement.zone or ""
+        return Instance(instance, f"aws:///{zone}/{instance}", InstanceState.RUNNING, zone, found.instance_type)
 
     def fail(self, verb: str, fault: str, *, after: int = 0) -> None:
         """The wire answers in Amazon's place."""
@@ -125,7 +130,7 @@ class AwsCloud:
     def thaw(self) -> None:
         """They catch up."""
         self.wire.frozen = None
-        self.later_s += 60
+        self.clock.sleep(60)
 
     def set_by_hand(self, group: str, nodes: int) -> None:
         """In the console."""
@@ -160,7 +165,7 @@ class AwsCloud:
         found.set_desired_capacity(found.desired_capacity)
 
     def _tell_failure(self, group: str) -> None:
-        name, stamp = group.removeprefix("aws:"), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.now_s()))
+        name, stamp = group.removeprefix("aws:"), time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(self.clock.now_s()))
         self.wire.activities[name] = f"""
           <member><ActivityId>{stamp}</ActivityId><AutoScalingGroupName>{name}</AutoScalingGroupName>
           <Cause>a difference</Cause><StartTime>{stamp}</StartTime><EndTime>{stamp}</EndTime>

@@ -8,24 +8,35 @@ from autoscale.model.supply import CapacityType, Fault, FaultKind, Instance, Ins
 from autoscale.testing import FAULTS
 from providers.fake import FakeProvider
 
+from .clock import StageClock
+
 
 class FakeCloud:
     """The fake, whose script stands for the wire."""
 
-    def __init__(self) -> None:
-        self._fake = FakeProvider(now_s=lambda: 1_000)
+    def __init__(self, *, clock: StageClock | None = None) -> None:
+        self.clock = clock or StageClock(1_000)
+        self._fake = FakeProvider(now_s=self.clock.now_s)
         self.secret = ""
         self.provider = self._fake
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
         """A group that is not tagged is one that the fake does not have."""
         offering = Offering("g4dn.xlarge", "us-east-1a", CapacityType.ON_DEMAND, 526_000)
-        room = Resources({"cpu": 3920, "nvidia.com/gpu": 1})
+        room = Resources({"cpu": 3920, "memory": 15 * 2**30, "pods": 29, "nvidia.com/gpu": 1})
         group = NodeGroup(
             f"fake:{name}", "fake", name, offering, room, min_nodes=low, max_nodes=high, target_nodes=nodes
         )
         if tagged:
             self._fake.add(group)
+        return group.id
+
+    def dear(self, name: str) -> str:
+        """A group in another zone, of a dearer type."""
+        offering = Offering("g5.2xlarge", "us-east-1b", CapacityType.ON_DEMAND, 1_212_000)
+        room = Resources({"cpu": 7910, "memory": 30 * 2**30, "pods": 58, "nvidia.com/gpu": 1})
+        group = NodeGroup(f"fake:{name}", "fake", name, offering, room, max_nodes=10)
+        self._fake.add(group)
         return group.id
 
     def truth(self, group: str) -> tuple[int, Sequence[str]]:
@@ -34,8 +45,10 @@ class FakeCloud:
         return found.target_nodes, [each.id for each in found.instances]
 
     def running(self, instance: str) -> Instance:
-        """The fake has one type and zone."""
-        return Instance(instance, f"fake:///us-east-1a/{instance}", InstanceState.RUNNING, "us-east-1a", "g4dn.xlarge")
+        """As its group has it."""
+        groups = (self._fake.group(each) for each in self._fake.ids)
+        found = next(each for group in groups for each in group.instances if each.id == instance)
+        return replace(found, state=InstanceState.RUNNING)
 
     def fail(self, verb: str, fault: str, *, after: int = 0) -> None:
         """Script the failure; the fake's calls are whole, so that nothing of one can pass."""
@@ -50,7 +63,8 @@ class FakeCloud:
         self._fake.lag_s = 10_000
 
     def thaw(self) -> None:
-        """And forgets it again."""
+        """And forgets it again; a minute passes."""
+        self.clock.sleep(60)
         self._fake.lag_s = 0
 
     def mend(self) -> None:
@@ -70,7 +84,9 @@ class FakeCloud:
         """A shortage by script."""
         offering = self._fake.group(group).offering.key
         self._fake.starve(
-            group, Fault(group, FaultKind.NO_CAPACITY, "OutOfStock", "none left", 1_000, offering), left=left
+            group,
+            Fault(group, FaultKind.NO_CAPACITY, "OutOfStock", "none left", self.clock.now_s(), offering),
+            left=left,
         )
 
     def feed(self, group: str) -> None:

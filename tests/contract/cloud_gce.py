@@ -8,6 +8,7 @@ from autoscale.model.supply import Instance, InstanceState
 from providers.gcp.provider import GcpProvider
 from providers.gcp.settings import GcpSettings
 
+from .clock import StageClock
 from .gce import Gce
 from .gce_messages import PROJECT
 from .wire import Rule
@@ -35,14 +36,16 @@ _ACTIONS = {
 class GceCloud:
     """The Google Cloud provider on a server of our own, whose wire can fail."""
 
-    def __init__(self, gce: Gce, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self, gce: Gce, *, sleep: Callable[[float], None] = time.sleep, clock: StageClock | None = None
+    ) -> None:
         gce.reset()
         self.gce = gce
         self.secret = "planted-kubelet-key"
         env = {"key": "kube-env", "value": f"KUBELET_KEY: {self.secret}\nAUTOSCALER_ENV_VARS: os=linux"}
         self.main = gce.template("main", "g2-standard-4", metadata={"items": [env]})
-        self.later_s = 0
-        self.gcp = gcp_provider(gce.url, now_s=lambda: int(time.time()) + self.later_s, sleep=sleep)
+        self.clock = clock or StageClock()
+        self.gcp = gcp_provider(gce.url, now_s=self.clock.now_s, sleep=sleep)
         self.provider = self.gcp
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
@@ -53,6 +56,13 @@ class GceCloud:
         self.gce.group(name, GCE_ZONE, template=self.main, nodes=nodes, labels=labels)
         return f"gcp:{GCE_ZONE}/{name}"
 
+    def dear(self, name: str) -> str:
+        """A group in another zone, of a dearer type."""
+        template = self.gce.template("dear", "g2-standard-8")
+        labels = {"gpu-autoscale-min": "0", "gpu-autoscale-max": "10", "gpu-autoscale-cluster": "demo"}
+        self.gce.group(name, "us-central1-b", template=template, labels=labels)
+        return f"gcp:us-central1-b/{name}"
+
     def truth(self, group: str) -> tuple[int, Sequence[str]]:
         """The server's own books."""
         place, _, name = group.removeprefix("gcp:").partition("/")
@@ -61,8 +71,10 @@ class GceCloud:
         return found.target, [f"{each.zone}/{each.name}" for each in alive]
 
     def running(self, instance: str) -> Instance:
-        """Of the main template, in the zone that groups are in."""
-        return Instance(instance, f"gce://{PROJECT}/{instance}", InstanceState.RUNNING, GCE_ZONE, "g2-standard-4")
+        """Of the main template in the zone that groups are in, of the dear one elsewhere."""
+        zone = instance.partition("/")[0]
+        machine_type = "g2-standard-4" if zone == GCE_ZONE else "g2-standard-8"
+        return Instance(instance, f"gce://{PROJECT}/{instance}", InstanceState.RUNNING, zone, machine_type)
 
     def fail(self, verb: str, fault: str, *, after: int = 0) -> None:
         """The wire answers in Google's place."""
@@ -83,7 +95,7 @@ class GceCloud:
     def thaw(self) -> None:
         """It catches up."""
         self.gce.frozen = None
-        self.later_s += 60
+        self.clock.sleep(60)
 
     def set_by_hand(self, group: str, nodes: int) -> None:
         """In the console."""

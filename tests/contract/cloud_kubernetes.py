@@ -15,6 +15,7 @@ from tests.cluster.controlplane import Api
 
 from .capi import CAPACITY, Capi
 from .capi import NAMESPACE as CAPI
+from .clock import StageClock
 from .kubewire import KubeWire
 from .wire import Rule
 
@@ -37,8 +38,15 @@ class CapiCloud:
     """The Cluster API provider on a real API server, behind a wire that can fail."""
 
     def __init__(
-        self, capi: Capi, wire: KubeWire, folder: Path, *, sleep: Callable[[float], None] = time.sleep
+        self,
+        capi: Capi,
+        wire: KubeWire,
+        folder: Path,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: StageClock | None = None,
     ) -> None:
+        self.clock = clock or StageClock()
         wire.rules.clear()
         wire.actions.clear()
         capi.reset()
@@ -53,7 +61,7 @@ class CapiCloud:
     def make(self, **settings: Any) -> ClusterApiProvider:
         """The provider as a configuration would make it."""
         parsed = ClusterApiSettings.parse({"kubeconfig": str(self.kubeconfig), **settings}, cluster="demo")
-        return ClusterApiProvider(parsed, now_s=lambda: int(time.time()), read_timeout_s=5.0, sleep=self._sleep)
+        return ClusterApiProvider(parsed, now_s=self.clock.now_s, read_timeout_s=5.0, sleep=self._sleep)
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
         """Create a MachineDeployment whose annotations tell its sizes and what its nodes have."""
@@ -61,6 +69,11 @@ class CapiCloud:
         notes = {f"{CAPACITY}/{key}": value for key, value in capacity.items()}
         bounds = (str(low), str(high)) if tagged else None
         return self.capi.group(name, nodes=nodes, bounds=bounds, annotations=notes)
+
+    def dear(self, name: str) -> str:
+        """A group elsewhere whose machines cost something."""
+        self.provider = self.make(prices={name: 3})
+        return self.create(name)
 
     def truth(self, group: str) -> tuple[int, Sequence[str]]:
         """The API server's books, when the controllers have done their work."""
@@ -92,7 +105,8 @@ class CapiCloud:
         """An API server's lists are as new as its last write: there are no old news to show."""
 
     def thaw(self) -> None:
-        """Nothing was frozen."""
+        """Nothing was frozen; a minute passes."""
+        self.clock.sleep(60)
 
     def set_by_hand(self, group: str, nodes: int) -> None:
         """`kubectl scale`."""
@@ -110,12 +124,13 @@ class CapiCloud:
 
     def starve(self, group: str, *, left: int = 0) -> None:
         """Machines are made, and stay without a provider id."""
-        self.capi.left = left
-        self.capi.out_of_stock = "no valid host was found"
+        name = group.rpartition("/")[2]
+        self.capi.left[name] = left
+        self.capi.out_of_stock[name] = "no valid host was found"
 
     def feed(self, group: str) -> None:
         """The infrastructure kept trying."""
-        self.capi.out_of_stock = ""
+        self.capi.out_of_stock.pop(group.rpartition("/")[2], None)
         for machine in self.capi.machines(group.rpartition("/")[2]):
             if not machine["spec"].get("providerID"):
                 self.capi.start(machine)
@@ -130,7 +145,16 @@ class CapiCloud:
 class KwokCloud:
     """The provider of simulated nodes on a real API server, behind a wire that can fail. Its groups are configured."""
 
-    def __init__(self, api: Api, wire: KubeWire, folder: Path, *, sleep: Callable[[float], None] = time.sleep) -> None:
+    def __init__(
+        self,
+        api: Api,
+        wire: KubeWire,
+        folder: Path,
+        *,
+        sleep: Callable[[float], None] = time.sleep,
+        clock: StageClock | None = None,
+    ) -> None:
+        self.clock = clock or StageClock()
         wire.rules.clear()
         wire.actions.clear()
         api.request("DELETE", "/api/v1/nodes")
@@ -146,7 +170,7 @@ class KwokCloud:
     def provider(self) -> KwokProvider:
         """As the configuration of this moment makes it."""
         settings = KwokSettings.parse({"kubeconfig": self._kubeconfig, "pools": self.pools})
-        return KwokProvider(settings, now_s=lambda: int(time.time()), read_timeout_s=5.0, sleep=self._sleep)
+        return KwokProvider(settings, now_s=self.clock.now_s, read_timeout_s=5.0, sleep=self._sleep)
 
     def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
         """Configure a pool, and create its nodes."""
@@ -157,15 +181,22 @@ class KwokCloud:
             self.provider.resize(f"kwok:{name}", target_nodes=nodes, request_id="stage")
         return f"kwok:{name}"
 
+    def dear(self, name: str) -> str:
+        """A pool elsewhere whose nodes cost something."""
+        group = self.create(name)
+        self.pools[name] |= {"zone": "rack-2", "price": 3}
+        return group
+
     def truth(self, group: str) -> tuple[int, Sequence[str]]:
         """The Nodes that there are."""
         found = self.api.items("/api/v1/nodes", labelSelector=f"{POOL}={group.removeprefix('kwok:')}")
         return len(found), [each["metadata"]["name"] for each in found]
 
     def running(self, instance: str) -> Instance:
-        """Of the one rack."""
-        provider_id, pool = f"kwok:///rack-1/{instance}", instance.rpartition("-")[0]
-        return Instance(instance, provider_id, InstanceState.RUNNING, "rack-1", pool)
+        """Of the rack that its pool is in."""
+        pool = instance.rpartition("-")[0]
+        zone = self.pools[pool]["zone"]
+        return Instance(instance, f"kwok:///{zone}/{instance}", InstanceState.RUNNING, zone, pool)
 
     def fail(self, verb: str, fault: str, *, after: int = 0) -> None:
         """The wire answers in the API server's place."""
@@ -183,7 +214,8 @@ class KwokCloud:
         """An API server's lists are as new as its last write: there are no old news to show."""
 
     def thaw(self) -> None:
-        """Nothing was frozen."""
+        """Nothing was frozen; a minute passes."""
+        self.clock.sleep(60)
 
     def set_by_hand(self, group: str, nodes: int) -> None:
         """`kubectl create` or `kubectl delete`."""

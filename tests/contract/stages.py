@@ -11,6 +11,7 @@ from unittest import mock
 from autoscale.testing import Stage
 
 from .capi import Capi
+from .clock import StageClock
 from .cloud_aws import SECRET, AwsCloud, client
 from .cloud_fake import FakeCloud
 from .cloud_gce import GceCloud
@@ -22,29 +23,31 @@ from .kubewire import KubeWire
 from .wire import Moto, Wire
 
 NAMES = ("aws", "clusterapi", "gcp", "kwok", "fake", "racks")
+ENGINES = ("aws", "clusterapi", "gcp", "kwok", "fake")  # those that a whole engine is tried on
+START_S = 1_700_000_000
 
 
 @contextmanager
-def opened(name: str) -> Iterator[Stage]:
+def opened(name: str, *, clock: StageClock | None = None) -> Iterator[Stage]:
     """The stage of a provider, with whatever serves it."""
     with ExitStack() as stack:
         if name == "fake":
-            yield FakeCloud()
+            yield FakeCloud(clock=clock)
         elif name == "racks":
             yield racks_stage()
         elif name == "gcp":
-            yield GceCloud(stack.enter_context(Gce()), sleep=awake)
+            yield GceCloud(stack.enter_context(Gce()), sleep=awake, clock=clock)
         elif name == "aws":
-            yield stack.enter_context(awake_aws(stack.enter_context(wire())))
+            yield stack.enter_context(awake_aws(stack.enter_context(wire()), clock=clock))
         else:
             folder = Path(stack.enter_context(TemporaryDirectory()))
             memory = KubeMemory()
             kube_wire = stack.enter_context(KubeWire(memory))
             api = MemoryApi(memory)
             if name == "kwok":
-                yield KwokCloud(api, kube_wire, folder, sleep=awake)
+                yield KwokCloud(api, kube_wire, folder, sleep=awake, clock=clock)
             else:
-                yield CapiCloud(Capi(api), kube_wire, folder, sleep=awake)
+                yield CapiCloud(Capi(api), kube_wire, folder, sleep=awake, clock=clock)
 
 
 @contextmanager
@@ -57,11 +60,11 @@ def wire() -> Iterator[Wire]:
 
 
 @contextmanager
-def awake_aws(started: Wire) -> Iterator[AwsCloud]:
+def awake_aws(started: Wire, *, clock: StageClock | None = None) -> Iterator[AwsCloud]:
     """An empty account, as credentials of the environment open it. botocore's pauses between tries are left out."""
     keys = {"AWS_ACCESS_KEY_ID": "test", "AWS_SECRET_ACCESS_KEY": SECRET}
     with mock.patch.dict(os.environ, keys), mock.patch("botocore.endpoint.time", SimpleNamespace(sleep=awake)):
-        yield AwsCloud(started)
+        yield AwsCloud(started, clock=clock)
 
 
 def awake(seconds: float) -> None:

@@ -155,7 +155,7 @@ def test_a_stock_out_is_told_by_the_machines_condition_and_can_be_taken_back(cap
     """Machines without a provider id are wishes; lowering the replicas ends the wishes and no machine."""
     group = capi.create("gpu", nodes=1)
     before = capi.truth(group)[1]
-    capi.capi.out_of_stock = "failed to create: InsufficientInstanceCapacity: no capacity in zone a."
+    capi.capi.out_of_stock["gpu"] = "failed to create: InsufficientInstanceCapacity: no capacity in zone a."
     capi.provider.resize(group, target_nodes=3, request_id="plan-1")
     capi.truth(group)
     seen = only(capi)

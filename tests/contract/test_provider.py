@@ -12,7 +12,7 @@ from .cloud_gce import GceCloud
 from .cloud_kubernetes import CapiCloud, KwokCloud
 from .cloud_racks import racks_stage
 
-KEPT = Path(__file__).parent / "schedules"
+KEPT = Path(__file__).parent / "schedules" / "provider"
 FEW = 2  # schedules on a real API server; the others are on one in memory
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING
 
 from autoscale.demand.fit import admits, matches
 from autoscale.errors import Conflict, Disallowed, NotFound
@@ -21,6 +22,11 @@ from autoscale.model.workload import Claim, DaemonSet, Pod, Taint, Toleration
 from autoscale.solve import solve
 from providers.fake import FakeProvider
 from tests.builders import NOW
+
+if TYPE_CHECKING:
+    from collections.abc import Sequence
+
+    from autoscale.ports import Clock, Provider
 
 
 class Killed(BaseException):
@@ -215,6 +221,8 @@ class World:
         self,
         groups: tuple[NodeGroup, ...],
         *,
+        provider: Provider | None = None,
+        clock: Clock | None = None,
         join_s: int = 30,
         devices_s: int = 10,
         tick_s: int = 2,
@@ -225,6 +233,7 @@ class World:
     ) -> None:
         self.fuse = Fuse()
         self.time = Time()
+        self.clock = clock or self.time
         self.cloud = Cloud(groups, now_s=self.time.now_s)
         self.cloud.fuse = self.fuse
         self.kube = Kube(self.fuse, self.time, daemon_sets=daemon_sets)
@@ -235,15 +244,16 @@ class World:
         self.turns: list[Turn] = []
         self.kills = 0
         self.born: dict[str, int] = {}
+        self.joined: dict[str, str] = {}  # node -> its machine
         self.peak: Counter[str] = Counter()
         self.succeeded: set[str] = set()
         self.successors = 0
         self.engine = Engine(
             cluster=self.kube,
-            providers=(self.cloud,),
+            providers=(provider or self.cloud,),
             policies=policies,  # type: ignore[arg-type]
             solver=lambda problem: solve(problem, time_limit_s=5),
-            clock=self.time,
+            clock=self.clock,
             settings=DecideSettings(**settings),  # type: ignore[arg-type]
             threads=1,
         )
@@ -253,7 +263,7 @@ class World:
     def submit(self, *pods: Pod) -> None:
         """Create pods now."""
         for each in pods:
-            self.kube.pods[each.uid] = replace(each, created_at_s=self.time.now)
+            self.kube.pods[each.uid] = replace(each, created_at_s=self.clock.now_s())
 
     def run(self, seconds: int) -> None:
         """Let seconds pass, the engine ticking."""
@@ -278,13 +288,17 @@ class World:
             self.peak[id_] = max(self.peak[id_], target)
         return turn
 
+    def groups(self) -> Sequence[NodeGroup]:
+        """All groups as the cloud has them."""
+        return self.cloud.observe().groups
+
     def targets(self) -> dict[str, int]:
         """Group id -> target, where there is one."""
-        return {g.id: g.target_nodes for g in self.cloud.observe().groups if g.target_nodes}
+        return {g.id: g.target_nodes for g in self.groups() if g.target_nodes}
 
     def cost(self) -> int:
         """US$ per hour of all targets."""
-        groups = self.cloud.observe().groups
+        groups = self.groups()
         return sum(g.target_nodes * g.offering.price_microusd_per_hour for g in groups) // 1_000_000
 
     def unbound(self) -> list[str]:
@@ -320,15 +334,16 @@ class World:
 
     def _machines(self) -> None:
         alive = {}
-        for group in self.cloud.observe().groups:
+        for group in self.groups():
             for each in group.instances:
                 alive[each.id] = group
-                born = self.born.setdefault(each.id, self.time.now)
-                name = f"node-{each.id}"
-                age = self.time.now - born
+                born = self.born.setdefault(each.id, self.clock.now_s())
+                name = f"node-{each.id.replace('/', '-')}"
+                age = self.clock.now_s() - born
                 if each.id in self.never_joins or group.id in self.never_joins or age < self.join_s:
                     continue
                 if name not in self.kube.nodes:
+                    self.joined[name] = each.id
                     self.kube.nodes[name] = Node(
                         name=name,
                         provider_id=each.provider_id,
@@ -338,12 +353,13 @@ class World:
                         labels={**group.labels, "kubernetes.io/hostname": name},
                         taints=group.taints,
                         ready=True,
-                        created_at_s=self.time.now,
+                        created_at_s=self.clock.now_s(),
                     )
                 elif age >= self.join_s + self.devices_s:
                     self._come_up(name, group)
-        for name in [n for n in self.kube.nodes if n.removeprefix("node-") not in alive and n.startswith("node-i-")]:
+        for name in [name for name, machine in self.joined.items() if machine not in alive]:
             del self.kube.nodes[name]
+<<<<<<< HEAD
             for uid, pod in [(uid, pod) for uid, pod in self.kube.pods.items() if pod.node_name == name]:
                 self.kube.pods[uid] = replace(pod, deleting=True, finalizers=())
             self._controllers()
@@ -364,6 +380,10 @@ class World:
                     )
                 )  # fmt: skip
             if self.time.now >= pod.deletion_at_s and not pod.finalizers:
+=======
+            del self.joined[name]
+            for uid in [uid for uid, pod in self.kube.pods.items() if pod.node_name == name]:
+>>>>>>> 152ee56 (Contract: fault schedules for the whole engine)
                 del self.kube.pods[uid]
 
     def _come_up(self, name: str, group: NodeGroup) -> None:
@@ -379,7 +399,7 @@ class World:
             for node in self.kube.nodes.values():
                 name = f"{daemon.name}-{node.name}"
                 lets_in = admits(daemon.shape, node.labels, node.taints)
-                if f"uid-{name}" not in self.kube.pods and lets_in and self.time.now - node.created_at_s >= 2:
+                if f"uid-{name}" not in self.kube.pods and lets_in and self.clock.now_s() - node.created_at_s >= 2:
                     owner = f"DaemonSet/{daemon.name}"
                     self.kube.pods[f"uid-{name}"] = Pod(
                         f"uid-{name}",
