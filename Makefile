@@ -47,7 +47,7 @@ conformance: install
 	@$(BIN)/python -m tests.cluster.controlplane.build
 	@$(BIN)/python -m tests.conformance -n $(N) --seed $(SEED) --plans $(PLANS)
 
-# Random fault schedules, N for each provider from SEED on; the last line is schedules and failures. One that fails is
+# Random fault schedules, N for each provider from SEED on, and a tenth of that for the whole engine; the last line is schedules and failures. One that fails is
 # shrunk and kept in tests/contract/schedules, where `make test` plays it again.
 fuzz: install
 	@$(BIN)/python -m tests.contract -n $(N) --seed $(SEED)

@@ -238,7 +238,7 @@ class FakeProvider:
             self._left[group] -= due
         started = [self._instance(found) for _ in range(due)]
         missing = found.target_nodes > len(found.instances) + len(started)
-        faults = (self._short[group],) if missing and group in self._short else ()
+        faults = (replace(self._short[group], at_s=self._now_s()),) if missing and group in self._short else ()
         self._groups[group] = replace(found, instances=(*found.instances, *started), faults=faults)
 
     def _instance(self, group: NodeGroup) -> Instance:

@@ -62,9 +62,10 @@ _SENTENCES = tuple(
 class KubeError(Exception):
     """A call that failed. `status` is 0 when no answer came; then, and above 500, it may have taken effect."""
 
-    def __init__(self, status: int, message: str) -> None:
+    def __init__(self, status: int, message: str, *, writing: bool = False) -> None:
         super().__init__(message)
         self.status = status
+        self.writing = writing
         self.message = message
 
     @property
@@ -85,7 +86,8 @@ class KubeError(Exception):
             kind, code = told if told and told[0] != FaultKind.DENIED else (kind, code)
             if (kind, code) == (FaultKind.OTHER, "InternalFailure"):
                 code = "Invalid"
-        return Fault(group, kind, code, f"{doing}: {self.message}", at_s)
+        maybe = self.writing and self.ambiguous and kind == FaultKind.OTHER
+        return Fault(group, kind, code, f"{doing}: {self.message}", at_s, maybe_applied=maybe)
 
 
 def classify(sentence: str) -> tuple[FaultKind, str] | None:
@@ -175,13 +177,13 @@ class KubernetesApi:
                 timeout=urllib3.Timeout(connect=_CONNECT_S, read=self._read_timeout_s),
             )
         except (urllib3.exceptions.HTTPError, OSError) as error:
-            raise KubeError(0, "no answer from the API server") from error
+            raise KubeError(0, "no answer from the API server", writing=method != "GET") from error
         if response.status >= 300:
-            raise KubeError(response.status, _message(response))
+            raise KubeError(response.status, _message(response), writing=method != "GET")
         try:
             decoded: Json = json.loads(response.data)
         except ValueError as error:
-            raise KubeError(502, "the answer can't be parsed") from error
+            raise KubeError(502, "the answer can't be parsed", writing=method != "GET") from error
         return decoded
 
     @cached_property

@@ -108,10 +108,15 @@ def snapshot(
 
 
 def fault(
-    group_id: str = "g8", kind: FaultKind = FaultKind.NO_CAPACITY, *, at_s: int = NOW, offering: str = ""
+    group_id: str = "g8",
+    kind: FaultKind = FaultKind.NO_CAPACITY,
+    *,
+    at_s: int = NOW,
+    offering: str = "",
+    maybe_applied: bool = False,
 ) -> Fault:
     """A cloud's no."""
-    return Fault(group_id, kind, "InsufficientInstanceCapacity", "none left", at_s, offering)
+    return Fault(group_id, kind, "InsufficientInstanceCapacity", "none left", at_s, offering, maybe_applied)
 
 
 __all__ = [

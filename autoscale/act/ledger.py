@@ -39,6 +39,9 @@ def remember(
     announced = dict(ledger.announced)
     for receipt in receipts:
         match receipt.action:
+            case Resize(id_, current, target) if receipt.fault and receipt.fault.maybe_applied and target > current:
+                targets[id_] = target  # counts as heard until the cloud has had time to show otherwise
+                grown[id_] = now_s
             case _ if receipt.outcome != "done":
                 continue
             case Resize(id_, current, target):

@@ -79,7 +79,10 @@ class FaultKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Fault:
-    """A cloud's no, as data. `group` is a group's id, or empty when the whole provider is meant."""
+    """A cloud's no, as data. `group` is a group's id, or empty when the whole provider is meant.
+
+    `maybe_applied`: nobody knows whether the call took effect all the same (no answer, or the cloud's own failure).
+    """
 
     group: str
     kind: FaultKind
@@ -87,6 +90,7 @@ class Fault:
     message: str
     at_s: int
     offering: str = ""
+    maybe_applied: bool = False
 
 
 class InstanceState(StrEnum):

@@ -163,8 +163,9 @@ class ProviderContract:
         """The call took effect, the answer never came; the next tick asks for the same target."""
         group = stage.create("gpu", nodes=1)
         stage.lose("resize")
-        with pytest.raises(ProviderError):
+        with pytest.raises(ProviderError) as error:
             stage.provider.resize(group, target_nodes=3, request_id="plan-1")
+        assert error.value.fault.maybe_applied
         stage.mend()
         stage.provider.resize(group, target_nodes=3, request_id="plan-1")
         target, ids = stage.truth(group)

@@ -106,7 +106,8 @@ class RacksProvider:
 
     def _fault(self, error: OSError, group: str = "") -> Fault:
         kind = KINDS.get(error.errno or 0, FaultKind.OTHER)
-        return Fault(group, kind, errno.errorcode.get(error.errno or 0, "Unknown"), str(error), self._now_s())
+        code = errno.errorcode.get(error.errno or 0, "Unknown")
+        return Fault(group, kind, code, str(error), self._now_s(), maybe_applied=error.errno == errno.EIO)
 
     def _refusal(self, group: str, code: str, text: str, kind: FaultKind = FaultKind.OTHER) -> ProviderError:
         return ProviderError(Fault(group, kind, code, text, self._now_s()))

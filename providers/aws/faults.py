@@ -110,11 +110,12 @@ def code_in(sentence: str) -> str:
     return next((code for pattern, code in _SENTENCES if pattern.search(sentence)), "")
 
 
-def fault_of(error: Exception, *, group: str = "", at_s: int, doing: str) -> Fault:
+def fault_of(error: Exception, *, group: str = "", at_s: int, doing: str, writing: bool = False) -> Fault:
     """An exception of CLOUD_ERRORS as data. `doing` is the call, such as `autoscaling:SetDesiredCapacity`."""
     code, sentence = _code_and_sentence(error)
     kind = kind_of(code)
-    return Fault(group=group, kind=kind, code=code, message=f"{doing}: {sentence}", at_s=at_s)
+    maybe = writing and kind == FaultKind.OTHER and ambiguous(error)
+    return Fault(group=group, kind=kind, code=code, message=f"{doing}: {sentence}", at_s=at_s, maybe_applied=maybe)
 
 
 def ambiguous(error: Exception) -> bool:

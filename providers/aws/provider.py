@@ -121,7 +121,7 @@ class AwsProvider:
                 AutoScalingGroupName=group.removeprefix(PREFIX), DesiredCapacity=target_nodes, HonorCooldown=False
             )
         except CLOUD_ERRORS as error:
-            raise ProviderError(self._fault(error, group=group, doing=doing)) from error
+            raise ProviderError(self._fault(error, group=group, doing=doing, writing=True)) from error
 
     def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:  # noqa: ARG002 - a state is checked instead
         """Terminate each instance and lower the target by one for each; one on its way out is left alone."""
@@ -301,8 +301,8 @@ class AwsProvider:
             out.append(replace(group, faults=found))
         return out
 
-    def _fault(self, error: Exception, *, group: str = "", doing: str) -> Fault:
-        return fault_of(error, group=group, at_s=self._now_s(), doing=doing)
+    def _fault(self, error: Exception, *, group: str = "", doing: str, writing: bool = False) -> Fault:
+        return fault_of(error, group=group, at_s=self._now_s(), doing=doing, writing=writing)
 
     def _refusal(self, group: str, code: str, text: str, kind: FaultKind = FaultKind.OTHER) -> ProviderError:
         """Our own no, before Amazon is asked."""

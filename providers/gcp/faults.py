@@ -95,10 +95,12 @@ def told(code: str, sentence: str) -> tuple[str, FaultKind]:
     return (better, kind_of(better)) if better else (code, kind)
 
 
-def fault_of(error: Exception, *, group: str = "", at_s: int, doing: str) -> Fault:
+def fault_of(error: Exception, *, group: str = "", at_s: int, doing: str, writing: bool = False) -> Fault:
     """An exception of CLOUD_ERRORS as data. `doing` is the permission needed, such as `compute.instances.list`."""
     code, kind, sentence = _told(error)
-    return Fault(group=group, kind=kind, code=code, message=f"{doing}: {sentence}", at_s=at_s)
+    message = f"{doing}: {sentence}"
+    maybe = writing and kind == FaultKind.OTHER and ambiguous(error)
+    return Fault(group=group, kind=kind, code=code, message=message, at_s=at_s, maybe_applied=maybe)
 
 
 def ambiguous(error: Exception) -> bool:

@@ -273,7 +273,7 @@ class GcpProvider:
         try:
             operation = write()
         except CLOUD_ERRORS as error:
-            fault = self._fault(error, group=ref.id, doing=_UPDATE)
+            fault = self._fault(error, group=ref.id, doing=_UPDATE, writing=True)
             if fault.code in _ALREADY_THERE:
                 raise _AlreadyThereError(fault) from error
             if not ambiguous(error):
@@ -282,7 +282,8 @@ class GcpProvider:
         try:
             operation = self._calls.finish(ref, operation)
         except CLOUD_ERRORS as error:
-            raise ProviderError(self._fault(error, group=ref.id, doing=_operations(ref, "get"))) from error
+            fault = self._fault(error, group=ref.id, doing=_operations(ref, "get"))
+            raise ProviderError(replace(fault, maybe_applied=True)) from error
         for each in operation.error.errors:
             code, kind = told(each.code, each.message)
             text = " ".join((each.message or code).split()).rstrip(".")
@@ -301,8 +302,8 @@ class GcpProvider:
         except CLOUD_ERRORS as error:
             raise ProviderError(self._fault(error, group=ref.id, doing=_operations(ref, "list"))) from error
 
-    def _fault(self, error: Exception, *, group: str = "", doing: str) -> Fault:
-        return fault_of(error, group=group, at_s=self._now_s(), doing=doing)
+    def _fault(self, error: Exception, *, group: str = "", doing: str, writing: bool = False) -> Fault:
+        return fault_of(error, group=group, at_s=self._now_s(), doing=doing, writing=writing)
 
     def _refusal(self, group: str, code: str, text: str, kind: FaultKind = FaultKind.OTHER) -> ProviderError:
         """Our own no, before Google is asked."""

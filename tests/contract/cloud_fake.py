@@ -25,7 +25,15 @@ class FakeCloud:
         offering = Offering("g4dn.xlarge", "us-east-1a", CapacityType.ON_DEMAND, 526_000)
         room = Resources({"cpu": 3920, "memory": 15 * 2**30, "pods": 29, "nvidia.com/gpu": 1})
         group = NodeGroup(
-            f"fake:{name}", "fake", name, offering, room, min_nodes=low, max_nodes=high, target_nodes=nodes
+            f"fake:{name}",
+            "fake",
+            name,
+            offering,
+            room,
+            devices=("nvidia.com/gpu",),
+            min_nodes=low,
+            max_nodes=high,
+            target_nodes=nodes,
         )
         if tagged:
             self._fake.add(group)
@@ -35,7 +43,7 @@ class FakeCloud:
         """A group in another zone, of a dearer type."""
         offering = Offering("g5.2xlarge", "us-east-1b", CapacityType.ON_DEMAND, 1_212_000)
         room = Resources({"cpu": 7910, "memory": 30 * 2**30, "pods": 58, "nvidia.com/gpu": 1})
-        group = NodeGroup(f"fake:{name}", "fake", name, offering, room, max_nodes=10)
+        group = NodeGroup(f"fake:{name}", "fake", name, offering, room, devices=("nvidia.com/gpu",), max_nodes=10)
         self._fake.add(group)
         return group.id
 
@@ -56,7 +64,9 @@ class FakeCloud:
 
     def lose(self, verb: str) -> None:
         """Script a failure after the fact."""
-        self._fake.fail_next(verb, Fault("", FaultKind.OTHER, "Unreachable", "no answer", 0), applied=True)
+        self._fake.fail_next(
+            verb, Fault("", FaultKind.OTHER, "Unreachable", "no answer", 0, maybe_applied=True), applied=True
+        )
 
     def freeze(self) -> None:
         """The fake remembers what it was."""

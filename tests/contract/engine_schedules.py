@@ -4,6 +4,7 @@ import random
 from typing import cast
 
 from autoscale.loop import Turn
+from autoscale.model.plan import Resize
 from autoscale.testing import FAULTS, Schedule, Step, StockOutStage
 
 from .engine import EngineStage, StageWorld
@@ -69,6 +70,7 @@ class WatchedWorld(StageWorld):
         self.when = ""
         self.starved = False
         self.expected = 0
+        self.refused = 0
         self.frozen_at_s: int | None = None
 
     def thaw(self) -> None:
@@ -100,7 +102,8 @@ class WatchedWorld(StageWorld):
                 self.stage.freeze()
             case "thaw":
                 self.thaw()
-            case "restart":
+            case "restart":  # starting takes longer than old news last
+                self.thaw()
                 self.forget()
             case "starve":
                 self.starved = True
@@ -117,12 +120,14 @@ class WatchedWorld(StageWorld):
         assert self.need == self.expected, f"{self.when}: {self.expected - self.need} pods went with their machines"
 
     def tick(self) -> Turn | None:
-        """Never is more bought than pods need."""
+        """Never is more bought than pods need, but for wishes that the cloud refuses to take back."""
         before = self._bought()
         turn = super().tick()
+        self.refused = max(self.refused, _not_taken_back(turn))
         target, there = self._bought()
-        assert target <= max(before[0], self.need), f"{self.when}: targets of {target} for {self.need} pods"
-        assert there <= max(before[1], self.need), f"{self.when}: {there} machines for {self.need} pods"
+        most = self.need + self.refused
+        assert target <= max(before[0], most), f"{self.when}: targets of {target} for {self.need} pods"
+        assert there <= max(before[1], most), f"{self.when}: {there} machines for {self.need} pods"
         return turn
 
     def settle(self) -> None:
@@ -146,3 +151,9 @@ class WatchedWorld(StageWorld):
     def _bought(self) -> tuple[int, int]:
         groups = self.groups()
         return sum(each.target_nodes for each in groups), sum(len(each.instances) for each in groups)
+
+
+def _not_taken_back(turn: Turn | None) -> int:
+    """How many nodes were to be asked for no longer, and the cloud said no."""
+    actions = [each.action for each in turn.receipts if each.outcome != "done"] if turn else []
+    return sum(max(0, a.current_nodes - a.target_nodes) for a in actions if isinstance(a, Resize))

@@ -92,7 +92,7 @@ class Kube:
     """`ports.Cluster` in memory."""
 
     fuse: Fuse
-    time: Time
+    time: Clock
     nodes: dict[str, Node] = field(default_factory=dict)
     pods: dict[str, Pod] = field(default_factory=dict)
     daemon_sets: tuple[DaemonSet, ...] = ()
@@ -148,7 +148,7 @@ class Kube:
         if owner in self.budgets and len(there) <= self.budgets[owner]:
             raise Disallowed(f"The disruption budget of {owner} needs {self.budgets[owner]} healthy pods")
         self.evicted.append((found.name, found.node_name))
-        self.pods[pod[0]] = replace(found, deleting=True, deletion_at_s=self.time.now + 2)
+        self.pods[pod[0]] = replace(found, deleting=True, deletion_at_s=self.time.now_s() + 2)
 
     def disrupt(self, node: str, *, code: str, at_s: int) -> None:
         """As the port says."""
@@ -236,7 +236,7 @@ class World:
         self.clock = clock or self.time
         self.cloud = Cloud(groups, now_s=self.time.now_s)
         self.cloud.fuse = self.fuse
-        self.kube = Kube(self.fuse, self.time, daemon_sets=daemon_sets)
+        self.kube = Kube(self.fuse, self.clock, daemon_sets=daemon_sets)
         self.join_s, self.devices_s, self.tick_s = join_s, devices_s, tick_s
         self.never_joins: set[str] = set()
         self.late_labels = late_labels or {}
@@ -359,7 +359,7 @@ class World:
                     self._come_up(name, group)
         for name in [name for name, machine in self.joined.items() if machine not in alive]:
             del self.kube.nodes[name]
-<<<<<<< HEAD
+            del self.joined[name]
             for uid, pod in [(uid, pod) for uid, pod in self.kube.pods.items() if pod.node_name == name]:
                 self.kube.pods[uid] = replace(pod, deleting=True, finalizers=())
             self._controllers()
@@ -379,11 +379,7 @@ class World:
                         local_volumes=pod.local_volumes,
                     )
                 )  # fmt: skip
-            if self.time.now >= pod.deletion_at_s and not pod.finalizers:
-=======
-            del self.joined[name]
-            for uid in [uid for uid, pod in self.kube.pods.items() if pod.node_name == name]:
->>>>>>> 152ee56 (Contract: fault schedules for the whole engine)
+            if self.clock.now_s() >= pod.deletion_at_s and not pod.finalizers:
                 del self.kube.pods[uid]
 
     def _come_up(self, name: str, group: NodeGroup) -> None:

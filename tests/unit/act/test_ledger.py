@@ -34,6 +34,15 @@ def test_a_purchase_is_remembered_until_the_cloud_has_had_time_to_show_it() -> N
     assert after(ledger, now_s=NOW + 60).targets == {}
 
 
+def test_a_purchase_that_may_have_been_heard_counts_until_the_cloud_has_had_time_to_show_otherwise() -> None:
+    """Nothing is bought elsewhere meanwhile; asking the group again has to wait, too."""
+    no = fault("g8", FaultKind.OTHER, maybe_applied=True)
+    ledger = after(Ledger(), Receipt(GROW, "refused", "no answer", no))
+    assert (ledger.targets, ledger.grown_at_s, set(ledger.backoffs)) == ({"g8": 3}, {"g8": NOW}, {"g8"})
+    lower = Receipt(Resize("g8", 3, 1, ()), "refused", "no answer", no)
+    assert after(Ledger(), lower).targets == {}
+
+
 @pytest.mark.parametrize("outcome", ["refused", "skipped"])
 def test_what_was_not_done_is_no_target(outcome: str) -> None:
     """Nothing was asked for."""
