@@ -184,7 +184,7 @@ class AwsCloud:
             "max_nodes": 10,
         }
         self._pools[name] = usual | more
-        self.aws = self.provider = aws_provider(self.wire.url, now_s=self.now_s, pools=self._pools)
+        self.aws = self.provider = aws_provider(self.wire.url, now_s=self.clock.now_s, pools=self._pools)
 
     def offer(self, name: str) -> str:
         """A pool of one offering."""
