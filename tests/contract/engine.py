@@ -15,6 +15,7 @@ from tests.scenarios.world import World
 from .clock import StageClock
 
 _JOIN_S, _DEVICES_S, _REST_S = 20, 4, 6
+_IMPATIENT = {"idle_after_s": 60, "backoff_first_s": 20, "backoff_max_s": 60}  # so that five minutes are long
 _WORLDS = itertools.count()
 
 
@@ -32,7 +33,7 @@ class EngineStage(Stage, Protocol):
 class StageWorld(World):
     """A world whose machines are those of a stage's groups, `cheap` and `dear`. Every pod wants a node of its own."""
 
-    def __init__(self, stage: EngineStage) -> None:
+    def __init__(self, stage: EngineStage, **settings: int) -> None:
         self.stage = stage
         number = next(_WORLDS)
         self.cheap, self.dear = stage.create(f"a{number}"), stage.dear(f"b{number}")
@@ -44,11 +45,10 @@ class StageWorld(World):
             clock=stage.clock,
             join_s=_JOIN_S,
             devices_s=_DEVICES_S,
-            idle_after_s=60,  # and as impatient in what follows, so that ten minutes are long
-            backoff_first_s=20,
-            backoff_max_s=60,
+            **(_IMPATIENT | settings),  # type: ignore[arg-type]  # all of them are numbers
         )
         self._names = itertools.count()
+        self.bare: set[str] = set()  # groups whose nodes never show a device
 
     def groups(self) -> Sequence[NodeGroup]:
         """Both, as the cloud has them."""
@@ -88,6 +88,10 @@ class StageWorld(World):
         self.stage.thaw()
         for group in (self.cheap, self.dear):
             self.stage.delete_by_hand(group)
+
+    def _come_up(self, name: str, group: NodeGroup) -> None:
+        if group.id not in self.bare:
+            super()._come_up(name, group)
 
     def _group(self, id_: str) -> NodeGroup:
         target, ids = self.stage.truth(id_)

@@ -60,6 +60,38 @@ def test_a_stock_out_in_the_middle_of_a_purchase_sends_only_the_rest_elsewhere(s
 
 
 @pytest.mark.parametrize("stage", USUAL, indirect=True)
+def test_machines_that_never_join_are_replaced_elsewhere_and_removed(stage: EngineStage) -> None:
+    """Within the provision time-out and a few ticks; whoever was removed is the one that did not come."""
+    world = StageWorld(stage, provision_timeout_s=60, backoff_max_s=1800, backoff_first_s=1800)
+    world.never_joins.add(world.cheap)
+    world.want(3)
+    world.go_on(200)
+    assert (world.unbound(), world.targets(), world.quiet()) == ([], {world.dear: 3}, True)
+
+
+@pytest.mark.parametrize("stage", USUAL, indirect=True)
+def test_nodes_whose_devices_never_show_are_replaced_elsewhere_and_removed(stage: EngineStage) -> None:
+    """A node that is there without its GPU is no help to anybody."""
+    world = StageWorld(stage, provision_timeout_s=60, backoff_max_s=1800, backoff_first_s=1800)
+    world.bare.add(world.cheap)
+    world.want(3)
+    world.go_on(300)
+    assert (world.unbound(), world.targets(), world.quiet()) == ([], {world.dear: 3}, True)
+
+
+@pytest.mark.parametrize("stage", USUAL, indirect=True)
+def test_machines_that_nobody_waits_for_are_removed_also_when_they_never_join(stage: EngineStage) -> None:
+    """Somebody asked for two by hand: one group's become nodes and stand idle, the other's never become any."""
+    world = StageWorld(stage, provision_timeout_s=60)
+    world.never_joins.add(world.cheap)
+    world.go_on(10)
+    for group in (world.cheap, world.dear):
+        stage.set_by_hand(group, 2)
+    world.go_on(200)
+    assert (world.targets(), world.quiet()) == ({}, True)
+
+
+@pytest.mark.parametrize("stage", USUAL, indirect=True)
 def test_random_faults_buy_no_more_than_pods_need_and_end_with_a_node_for_each(
     stage: EngineStage, request: pytest.FixtureRequest
 ) -> None:
