@@ -30,6 +30,8 @@ if TYPE_CHECKING:
     from autoscale.model.problem import Problem
     from autoscale.model.supply import NodeGroup
     from autoscale.observe.kube import KubeCluster
+    from autoscale.observe.kube_guest import GuestCluster
+    from autoscale.observe.kube_http import Http
     from autoscale.ports import Catalogs, CatalogSource, Clock, Provider, Solver
 
 PROVIDERS = "gpu_autoscale.providers"
@@ -203,6 +205,20 @@ def cluster(kubeconfig: str | None, context: str | None, *, watch: bool) -> Kube
     from autoscale.observe.kube import KubeCluster
 
     return KubeCluster.connect(kubeconfig, context, watch=watch)
+
+
+def guest(http: Http, namespace: str) -> GuestCluster:
+    """A cluster of which we may only touch the pods of one namespace."""
+    from autoscale.observe.kube_guest import GuestCluster
+
+    return GuestCluster(http, namespace)
+
+
+def api(kubeconfig: str | None, context: str | None) -> Http:
+    """The cluster's API server itself. Raises Unreachable, which says what was tried."""
+    from autoscale.observe.kube_connect import connect
+
+    return connect(kubeconfig, context)
 
 
 def clock() -> Clock:

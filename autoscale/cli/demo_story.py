@@ -36,12 +36,8 @@ _WIDTH = 100
 def tell(*, keep: bool, seed: int) -> None:
     """All of it. Raises AutoscaleError when it does not end as planned."""
     live = sys.stdout.isatty() and os.environ.get("TERM") != "dumb"
-    paper = Paper.of_stdout() if sys.stdout.isatty() else Paper(width=_WIDTH)
-    if isinstance(sys.stdout, io.TextIOWrapper):
-        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no block characters shows others
-    signal.signal(signal.SIGTERM, signal.default_int_handler)  # it cleans up as Ctrl-C does
+    paper = paper_of_stdout()
     started_s = time.monotonic()
-    logging.getLogger("autoscale").addHandler(logging.NullHandler())  # what goes wrong is told at the end, once
     click.echo("The real engine; API server and AWS live in this process, nothing else is used.")
     with ExitStack() as stack:
         with _starting(paper, live=live):
@@ -60,6 +56,15 @@ def tell(*, keep: bool, seed: int) -> None:
         if keep:
             story.keep()
     _judge(summary)
+
+
+def paper_of_stdout() -> Paper:
+    """What the story is told on, with the process made ready to tell it: SIGTERM cleans up as Ctrl-C does."""
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="replace")  # a terminal that knows no block characters shows others
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
+    logging.getLogger("autoscale").addHandler(logging.NullHandler())  # what goes wrong is told at the end, once
+    return Paper.of_stdout() if sys.stdout.isatty() else Paper(width=_WIDTH)
 
 
 @contextmanager

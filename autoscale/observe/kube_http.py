@@ -135,6 +135,10 @@ class Http:
         """Create an object."""
         return self._call("POST", path, body=msgspec.json.encode(body), content_type="application/json")
 
+    def delete(self, path: str, query: Query | None = None) -> bytes:
+        """Delete an object, or with a collection's path all that the query selects."""
+        return self._call("DELETE", path, query=query)
+
     def watch(self, path: str, query: Query, *, silence_s: float) -> Stream:
         """Open a watch that breaks off when nothing comes for `silence_s`. Not retried: the caller knows how to go on."""
         response = self._send("GET", path, query={"watch": "1", **query}, silence_s=silence_s, preload=False)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
+from autoscale.model.names import SLOT
 from autoscale.model.supply import Instance, InstanceState, NodeGroup, Offering
 
 if TYPE_CHECKING:
@@ -67,7 +68,7 @@ def group(pool: Pool, nodes: Iterable[Json]) -> NodeGroup:
         offering=Offering(pool.instance_type, pool.zone, pool.capacity_type, pool.price_microusd_per_hour),
         allocatable=pool.resources,
         labels=MappingProxyType({**labels(pool), POOL: pool.name, "type": "kwok"}),
-        taints=pool.taints,
+        taints=tuple(each for each in pool.taints if each.key != SLOT),  # ours only lasts while a node starts
         devices=tuple(sorted(name for name in pool.resources if name not in _PLAIN and "/" in name)),
         min_nodes=pool.min_nodes,
         max_nodes=pool.max_nodes,

@@ -75,3 +75,19 @@ def test_keep_stays_until_ctrl_c(tmp_path: Path) -> None:
         _, stderr = process.communicate(timeout=60)
         assert (process.returncode, stderr) == (0, "")
     assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize(
+    ("options", "sentence"),
+    [
+        (["--cluster", "--keep"], "--keep and --seed are for the embedded cluster and mean nothing with --cluster"),
+        (["--yes"], "--yes, --kubeconfig and --context mean nothing without --cluster"),
+        (["--cluster", "--kubeconfig", "/nowhere"], "/nowhere"),
+    ],
+)
+def test_options_that_mean_nothing_and_clusters_that_are_not_there_are_one_sentence(
+    run: Run, options: list[str], sentence: str
+) -> None:
+    """Status 2, nothing shown."""
+    said = run("demo", *options)
+    assert (said.returncode, said.stdout, sentence in said.stderr, said.stderr.count("\n")) == (2, "", True, 1)

@@ -93,3 +93,12 @@ def test_the_shipped_role_grants_what_is_called_and_nothing_else(kwok: KwokCloud
     kwok.provider.remove(group, kwok.truth(group)[1][:1], request_id="plan-1")
     kwok.provider.observe()
     assert set(kwok.wire.actions) == rights("kwok")
+
+
+def test_the_taint_that_only_lasts_while_a_node_starts_keeps_no_pod_from_a_plan(kwok: KwokCloud) -> None:
+    """The node has it, the group's promise does not."""
+    kwok.pools["h100"] = H100 | {"taints": ["gpu-autoscale.dev/slot=starting:NoSchedule"]}
+    kwok.provider.resize("kwok:h100", target_nodes=1, request_id="plan-1")
+    (node,) = kwok.api.items("/api/v1/nodes")
+    taint = {"key": "gpu-autoscale.dev/slot", "value": "starting", "effect": "NoSchedule"}
+    assert (only(kwok).taints, taint in node["spec"]["taints"]) == ((), True)
