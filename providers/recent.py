@@ -40,6 +40,11 @@ class Recent:
                 return change.target
             return shown
 
+    def forget(self, group: str) -> None:
+        """The group is made anew: nothing of what we asked before holds."""
+        with self._lock:
+            self._changes.pop(group, None)
+
     def knows(self, group: str) -> bool:
         """Whether we ever changed the group."""
         with self._lock:

@@ -250,13 +250,49 @@ class Calls:
         sent: compute.Operation = self._managers(ref).resize_unary(request, **self._once)
         return sent
 
+    def insert_template(self, resource: compute.InstanceTemplate, request_id: str) -> compute.Operation:
+        """Create an instance template."""
+        request = compute.InsertInstanceTemplateRequest(
+            project=self.project, instance_template_resource=resource, request_id=request_id
+        )
+        return self._client(compute.InstanceTemplatesClient).insert_unary(request, **self._once)
+
+    def delete_template(self, name: str) -> None:
+        """Delete an instance template; refused while a group uses it."""
+        request = compute.DeleteInstanceTemplateRequest(project=self.project, instance_template=name)
+        self._client(compute.InstanceTemplatesClient).delete_unary(request, **self._once)
+
+    def insert_group(self, ref: Ref, resource: compute.InstanceGroupManager, request_id: str) -> compute.Operation:
+        """Create a zonal group."""
+        request = compute.InsertInstanceGroupManagerRequest(
+            **self._at(ref), instance_group_manager_resource=resource, request_id=request_id
+        )
+        return self._client(compute.InstanceGroupManagersClient).insert_unary(request, **self._once)
+
+    def delete_group(self, ref: Ref, request_id: str) -> compute.Operation:
+        """Delete a zonal group with all that is in it."""
+        request = compute.DeleteInstanceGroupManagerRequest(**self._named(ref), request_id=request_id)
+        return self._client(compute.InstanceGroupManagersClient).delete_unary(request, **self._once)
+
+    def finish_any(self, ref: Ref, operation: compute.Operation) -> compute.Operation:
+        """As `finish`, also for an operation that belongs to no zone."""
+        if operation.zone or operation.region:
+            return self.finish(ref, operation)
+        client = self._client(compute.GlobalOperationsClient)
+        return self._waited(lambda left: client.wait(
+            project=self.project, operation=operation.name, retry=None, timeout=left
+        ), operation)  # fmt: skip
+
     def finish(self, ref: Ref, operation: compute.Operation) -> compute.Operation:
         """The operation when it is done, or as it is after `_OPERATION_S`."""
+        named = {**self._at(ref), "operation": operation.name}
+        return self._waited(lambda left: self._operations(ref).wait(**named, retry=None, timeout=left), operation)
+
+    def _waited(self, wait: Callable[[float], compute.Operation], operation: compute.Operation) -> compute.Operation:
         until = time.monotonic() + _OPERATION_S
         while operation.status != compute.Operation.Status.DONE and (left := until - time.monotonic()) > 0:
-            named = {**self._at(ref), "operation": operation.name}
             try:
-                operation = self._operations(ref).wait(**named, retry=None, timeout=left)
+                operation = wait(left)
             except CLOUD_ERRORS as error:
                 if not passing(error):
                     raise

@@ -62,9 +62,14 @@ def template_url(manager: compute.InstanceGroupManager) -> str:
     return (rest or versions)[-1].instance_template if versions else manager.instance_template
 
 
+def own_labels(manager: compute.InstanceGroupManager) -> dict[str, str]:
+    """The labels that the group itself gives its instances."""
+    return dict(manager.all_instances_config.properties.labels)
+
+
 def labels_of(manager: compute.InstanceGroupManager, template: Template | Fault) -> dict[str, str]:
     """The labels that the group's instances carry: the template's, and the group's own before them."""
-    own = dict(manager.all_instances_config.properties.labels)
+    own = own_labels(manager)
     return own if isinstance(template, Fault) else {**template.labels, **own}
 
 

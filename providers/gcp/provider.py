@@ -15,9 +15,11 @@ from providers.gcp import members
 from providers.gcp.calls import Calls, Ref, chunks, last, ref_of
 from providers.gcp.catalog import Books
 from providers.gcp.faults import CLOUD_ERRORS, ambiguous, fault_of, told
-from providers.gcp.groups import Found, bounds, labels_of, model, place_of, template_url
+from providers.gcp.groups import Found, bounds, labels_of, model, own_labels, place_of, template_url
+from providers.gcp.making import Maker
 from providers.gcp.naming import Orders
-from providers.gcp.templates import Templates
+from providers.gcp.offered import Offered, taken
+from providers.gcp.templates import Template, Templates
 from providers.recent import Recent
 
 if TYPE_CHECKING:
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     from google.cloud import compute_v1 as compute
 
     from autoscale.ports import Catalogs
+    from providers.gcp.pools import Offer
     from providers.gcp.settings import GcpSettings
 
 _OBSERVE_S = 60.0  # an observation that takes longer is cut off; what was read of it would be old
@@ -62,6 +65,8 @@ class GcpProvider:
         self._templates = Templates(self._calls, now_s=now_s)
         self._orders = Orders(now_s=now_s)
         self._recent = Recent(now_s=now_s)
+        self._maker = Maker(self._calls, now_s=now_s)
+        self._offered = Offered(settings, self._maker, self._templates, self._books)
 
     def check(self) -> None:
         """Make sure that the project can be read. Raises BadInput in one sentence when a person must mend something."""
@@ -88,16 +93,21 @@ class GcpProvider:
         found, unread = self._found(managers)
         faults += unread
         modelled = [(each, model(each, self._settings, self._books.of(each.ref.region))) for each in found]
-        groups = [(each, group) for each, group in modelled if isinstance(group, NodeGroup)]
+        unmade = self._offered.unmade({place_of(each).id for each in managers}, faults)
+        offered = [each for each in unmade if isinstance(each, NodeGroup)]
+        left_out = [each for each in (*(g for _, g in modelled), *unmade) if isinstance(each, SkippedGroup)]
+        groups = [(each, self._offered.pooled(each, group)) for each, group in modelled if isinstance(group, NodeGroup)]
         return CloudView(
             provider=self.name,
-            groups=tuple(sorted(self._with_members(groups, until, faults), key=lambda each: each.id)),
-            skipped=tuple(sorted((g for _, g in modelled if isinstance(g, SkippedGroup)), key=lambda each: each.id)),
+            groups=tuple(sorted([*self._with_members(groups, until, faults), *offered], key=lambda each: each.id)),
+            skipped=tuple(sorted(left_out, key=lambda each: each.id)),
             faults=tuple({fault.code: fault for fault in reversed(faults)}.values())[::-1],
         )
 
     def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:
         """Create what the target lacks, under names of our own; or take back what was asked for and never came."""
+        if offer := self._offered.of(group):
+            self._made(offer, target_nodes, request_id)
         found, (low, high) = self._one(group)
         if not low <= target_nodes <= high:
             raise self._refusal(group, "OutOfBounds", f"target {target_nodes} is outside the group's {low} to {high}")
@@ -126,9 +136,49 @@ class GcpProvider:
             text = f"removing {name} would bring the group below its minimum of {least}"
             raise self._refusal(group, "OutOfBounds", text)
 
-    def delete(self, group: str, *, request_id: str) -> None:  # noqa: ARG002 - nothing is ever deleted
-        """Refused: people make groups here."""
-        raise self._refusal(group, "NotFromTemplate", "a person made this group")
+    def delete(self, group: str, *, request_id: str) -> None:
+        """Delete a group that a pool made, and its instance template."""
+        offer = self._offered.of(group)
+        if offer is None:
+            raise self._refusal(group, "NotFromTemplate", "no pool that is configured made this group")
+        ref = Ref(offer.zone, offer.name)
+        manager = self._named(ref)
+        if manager is None:
+            return
+        if not offer.owns(own_labels(manager)):
+            raise self._refusal(group, "NotFromTemplate", "no pool that is configured made this group")
+        found = Found(ref, manager, Template(""), (0, offer.of.pool.max_nodes))
+        inside = sum(members.exists(each) for each in self._members(found))
+        if found.target or inside:
+            text = f"it has a target of {found.target} and {inside} instances"
+            raise self._refusal(group, "NotEmpty", text)
+        self._maker.delete(ref, template_url(manager), request_id)
+        self._recent.forget(group)
+
+    # ---- groups of pools
+
+    def _made(self, offer: Offer, target_nodes: int, request_id: str) -> None:
+        """Make the offer's group unless it is there."""
+        ref = Ref(offer.zone, offer.name)
+        if not 0 <= target_nodes <= offer.of.pool.max_nodes:
+            text = f"target {target_nodes} is outside the group's 0 to {offer.of.pool.max_nodes}"
+            raise self._refusal(ref.id, "OutOfBounds", text)
+        manager = self._named(ref)
+        if manager is None:
+            self._maker.make(offer, request_id)
+            self._recent.forget(ref.id)
+        elif not offer.owns(own_labels(manager)):
+            raise self._refusal(ref.id, "NameTaken", taken(offer))
+
+    def _named(self, ref: Ref) -> compute.InstanceGroupManager | None:
+        """The group of that name, whosever it is; None when there is none. Raises ProviderError."""
+        try:
+            return self._calls.group(ref)
+        except CLOUD_ERRORS as error:
+            fault = self._fault(error, group=ref.id, doing=_GET)
+            if fault.kind == FaultKind.NOT_FOUND:
+                return None
+            raise ProviderError(fault) from error
 
     # ---- reading
 
@@ -139,13 +189,15 @@ class GcpProvider:
         """
         near = managers
         if not self._settings.by_label:
-            near = [each for each in managers if self._settings.found_by(each.name, {})]
+            near = [each for each in managers if self._settings.found_by(each.name, {}) or self._offered.owner(each)]
         templates = self._templates.read(template_url(each) for each in near)
         out = []
         for manager in near:
             template = templates[template_url(manager)]
             labels = labels_of(manager, template)
-            if rule := self._settings.found_by(manager.name, labels):
+            if offer := self._offered.owner(manager):
+                out.append(Found(place_of(manager), manager, template, (0, offer.of.pool.max_nodes)))
+            elif rule := self._settings.found_by(manager.name, labels):
                 out.append(Found(place_of(manager), manager, template, bounds(rule, labels)))
         failed = [each for each in templates.values() if isinstance(each, Fault)]
         return out, [each for each in failed if each.kind != FaultKind.NOT_FOUND]

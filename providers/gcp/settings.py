@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from autoscale.errors import BadInput
+from providers.gcp.pools import CLUSTER, label, pools
 from providers.gcp.specifications import specifications
 from providers.settings_values import price_of, prices, refuse_unknown_keys, text, url
 
@@ -14,9 +14,9 @@ if TYPE_CHECKING:
     from collections.abc import Mapping
 
     from autoscale.model.supply import CapacityType
+    from providers.gcp.pools import GcpPool
 
-_KEYS = ("discover", "endpoint_url", "prices", "project")
-LABEL = "gpu-autoscale-cluster"
+_KEYS = ("discover", "endpoint_url", "pools", "prices", "project")
 _DISCOVER = "mig:namePrefix=PREFIX, mig:label=KEY:VALUE or mig:name=NAME, then ,min=NUMBER,max=NUMBER if wanted"
 _HOW = ("namePrefix", "label", "name")
 
@@ -48,6 +48,8 @@ class GcpSettings:
     project: empty means that of the credentials.
     endpoint_url: another address of Compute Engine, empty for Google's own. A plain http address gets no credentials.
     discover: a group is ours when one of them finds it; the first one gives its bounds.
+    cluster: the cluster's name, which is part of the names of groups that are made.
+    pools: templates that groups are made from on first use.
     prices: `MACHINE` or `MACHINE/ZONE/CAPACITY-TYPE` (`*` for any zone) -> micro-US$ per hour, before the catalogue's.
     """
 
@@ -55,17 +57,21 @@ class GcpSettings:
     endpoint_url: str
     discover: tuple[Discovery, ...]
     prices: Mapping[str, int]
+    cluster: str = ""
+    pools: tuple[GcpPool, ...] = ()
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, cluster: str) -> GcpSettings:
         """From a configuration's `gcp` section. Raises BadInput naming the key."""
         refuse_unknown_keys(settings, _KEYS, "gcp")
-        default = (f"mig:label={LABEL}:{label_value(cluster)}",)
+        default = (f"mig:label={CLUSTER}:{label(cluster)}",)
         return cls(
             project=text(settings, "project", "gcp"),
             endpoint_url=url(settings, "endpoint_url", "gcp"),
             discover=_discoveries(settings.get("discover", default)),
             prices=prices(settings.get("prices", {}), "gcp", "machine", list(specifications())),
+            cluster=cluster,
+            pools=pools(settings),
         )
 
     @property
@@ -80,11 +86,6 @@ class GcpSettings:
     def price(self, machine: str, zone: str, capacity_type: CapacityType) -> int | None:
         """What the configuration says it costs, the closest entry first; None when it says nothing."""
         return price_of(self.prices, machine, zone, capacity_type)
-
-
-def label_value(text: str) -> str:
-    """A name as a Google label can hold it: lower case, and dashes for all but letters, digits, `-` and `_`."""
-    return re.sub(r"[^a-z0-9_-]", "-", text.lower())[:63]
 
 
 def _discoveries(value: Any) -> tuple[Discovery, ...]:

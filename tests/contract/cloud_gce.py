@@ -30,6 +30,8 @@ _ACTIONS = {
     "observe": "compute.instanceGroupManagers.list",
     "resize": "compute.instanceGroupManagers.createInstances",
     "remove": "compute.instanceGroupManagers.deleteInstances",
+    "make": "compute.instanceGroupManagers.create",
+    "delete": "compute.instanceGroupManagers.delete",
 }
 
 
@@ -45,6 +47,8 @@ class GceCloud:
         env = {"key": "kube-env", "value": f"KUBELET_KEY: {self.secret}\nAUTOSCALER_ENV_VARS: os=linux"}
         self.main = gce.template("main", "g2-standard-4", metadata={"items": [env]})
         self.clock = clock or StageClock()
+        self._sleep = sleep
+        self._pools: dict[str, Any] = {}
         self.gcp = gcp_provider(gce.url, now_s=self.clock.now_s, sleep=sleep)
         self.provider = self.gcp
 
@@ -106,6 +110,29 @@ class GceCloud:
         """In the console."""
         place, _, name = group.removeprefix("gcp:").partition("/")
         del self.gce.groups[place, name]
+
+    def pool(self, name: str, **more: Any) -> None:
+        """Put a pool into the configuration, of one offering unless told otherwise; the provider is made anew."""
+        usual = {"instance_template": "main", "instance_types": ["g2-standard-4"], "zones": [GCE_ZONE], "max_nodes": 10}
+        self._pools[name] = usual | more
+        self.gcp = self.provider = gcp_provider(
+            self.gce.url, now_s=self.clock.now_s, sleep=self._sleep, pools=self._pools
+        )
+
+    def offer(self, name: str) -> str:
+        """A pool of one offering."""
+        self.pool(name)
+        return f"gcp:{GCE_ZONE}/demo-{name}-g2-standard-4-us-central1-a-on-demand"
+
+    def made(self, group: str) -> bool:
+        """In the server's own books."""
+        place, _, name = group.removeprefix("gcp:").partition("/")
+        return (place, name) in self.gce.groups
+
+    def take_name(self, group: str) -> None:
+        """In the console, without labels of ours."""
+        place, _, name = group.removeprefix("gcp:").partition("/")
+        self.gce.group(name, place, template=self.main)
 
     def starve(self, group: str, *, left: int = 0) -> None:
         """The zone has none."""

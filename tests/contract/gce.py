@@ -22,8 +22,12 @@ from .wire import Rule, take
 _GROUP = re.compile(
     r"/(?P<kind>zones|regions)/(?P<place>[^/]+)/instanceGroupManagers/(?P<name>[^/]+)(?:/(?P<verb>\w+))?"
 )
+_GROUPS = re.compile(r"/zones/(?P<place>[^/]+)/instanceGroupManagers")
 _TEMPLATE = re.compile(r"/(?:global|regions/[^/]+)/instanceTemplates/[^/]+")
-_OPERATIONS = re.compile(r"/(?P<kind>zones|regions)/(?P<place>[^/]+)/operations(?:/(?P<name>[^/]+))?(?:/wait)?")
+_TEMPLATES = "/global/instanceTemplates"
+_OPERATIONS = re.compile(
+    r"/(?P<kind>zones|regions|global)(?:(?<!global)/(?P<place>[^/]+))?/operations(?:/(?P<name>[^/]+))?(?:/wait)?"
+)
 
 
 class Gce(Project, Served):
@@ -51,7 +55,7 @@ class Gce(Project, Served):
         body = received(handler)
         address = urllib.parse.urlsplit(handler.path)
         path, query = address.path.removeprefix(BASE), dict(urllib.parse.parse_qsl(address.query))
-        action = _action(path)
+        action = _action(path, handler.command)
         rule = self._take(action)
         if rule and rule.error:
             _refuse(handler, *rule.error)
@@ -60,7 +64,7 @@ class Gce(Project, Served):
             reading = handler.command == "GET" or path.endswith("/listManagedInstances")
             data = self.frozen.get(handler.path) if reading and self.frozen is not None else None
             try:
-                data = data or self._answer(path, query, body).encode()
+                data = data or self._answer(path, query, body, handler.command).encode()
             except RefusedError as error:
                 _refuse(handler, *error.args)
                 return
@@ -81,13 +85,22 @@ class Gce(Project, Served):
 
     # ---- the server
 
-    def _answer(self, path: str, query: dict[str, str], body: bytes) -> str:
+    def _answer(self, path: str, query: dict[str, str], body: bytes, method: str) -> str:
         if path == "/aggregated/instanceGroupManagers":
             return self._list_groups(query)
         if path == "/aggregated/instances":
             return self._list_instances(query)
         if path == "/aggregated/instanceTemplates":
             return self._list_templates(query)
+        if path == _TEMPLATES:
+            template = compute.InstanceTemplate.from_json(body, ignore_unknown_fields=False)
+            return self._write(path, query, lambda: self._insert_template(template))
+        if match := _GROUPS.fullmatch(path):
+            manager = compute.InstanceGroupManager.from_json(body, ignore_unknown_fields=False)
+            place = match["place"]
+            return self._write(f"/zones/{place}", query, lambda: self._insert_group(place, manager))
+        if _TEMPLATE.fullmatch(path) and method == "DELETE" and path in self.templates:
+            return self._write(path, query, lambda: self._delete_template(path))
         if _TEMPLATE.fullmatch(path):
             if path not in self.templates:
                 raise RefusedError(404, "notFound", f"The resource '{path}' was not found")
@@ -99,6 +112,8 @@ class Gce(Project, Served):
         if match is None or group is None:
             raise RefusedError(404, "notFound", f"The resource '{path}' was not found")
         match match["verb"]:
+            case None if method == "DELETE":
+                return self._write(f"/zones/{group.place}", query, lambda: self._delete_group(group))
             case None:
                 return json_of(manager_of(group))
             case "listManagedInstances":
@@ -114,7 +129,11 @@ class Gce(Project, Served):
                     else compute.RegionInstanceGroupManagersCreateInstancesRequest
                 )
                 names = [each.name for each in kind.from_json(body, ignore_unknown_fields=False).instances]
-                return self._write(group, query, lambda: self._create(group, names))
+                return self._write(
+                    f"/{kind_of(group.place)}/{group.place}/instanceGroupManagers/{group.name}",
+                    query,
+                    lambda: self._create(group, names),
+                )
             case "deleteInstances":
                 gone = (
                     compute.InstanceGroupManagersDeleteInstancesRequest
@@ -122,9 +141,17 @@ class Gce(Project, Served):
                     else compute.RegionInstanceGroupManagersDeleteInstancesRequest
                 ).from_json(body, ignore_unknown_fields=False)
                 urls, skip = list(gone.instances), gone.skip_instances_on_validation_error
-                return self._write(group, query, lambda: self._delete(group, urls, skip=skip))
+                return self._write(
+                    f"/{kind_of(group.place)}/{group.place}/instanceGroupManagers/{group.name}",
+                    query,
+                    lambda: self._delete(group, urls, skip=skip),
+                )
             case "resize":
-                return self._write(group, query, lambda: self._resize(group, int(query["size"])))
+                return self._write(
+                    f"/{kind_of(group.place)}/{group.place}/instanceGroupManagers/{group.name}",
+                    query,
+                    lambda: self._resize(group, int(query["size"])),
+                )
         raise RefusedError(404, "notFound", path)
 
     def _list_groups(self, query: dict[str, str]) -> str:
@@ -180,14 +207,17 @@ _PERMISSIONS = {
 }
 
 
-def _action(path: str) -> str:
+def _action(path: str, method: str) -> str:
     """The permission that a request needs, as Google's API reference gives it for each method."""
     if path.startswith("/aggregated/"):
         return _PERMISSIONS[path.rpartition("/")[2]]
-    if "/instanceTemplates/" in path:
-        return "compute.instanceTemplates.get"
+    changes = {"POST": "create", "DELETE": "delete"}
+    if path == _TEMPLATES or "/instanceTemplates/" in path:
+        return f"compute.instanceTemplates.{changes.get(method, 'get')}"
+    if _GROUPS.fullmatch(path) or (method == "DELETE" and _GROUP.fullmatch(path)):
+        return f"compute.instanceGroupManagers.{changes[method]}"
     if match := _OPERATIONS.fullmatch(path):
-        return f"compute.{match['kind'][:-1]}Operations.{'get' if match['name'] else 'list'}"
+        return f"compute.{match['kind'].removesuffix('s')}Operations.{'get' if match['name'] else 'list'}"
     match = _GROUP.fullmatch(path)
     verb = match["verb"] if match else None
     return f"compute.instanceGroupManagers.{'get' if verb in (None, 'listManagedInstances') else verb}"

@@ -7,7 +7,7 @@ from typing import Any
 
 from google.cloud import compute_v1 as compute
 
-from .gce_messages import ROOT, json_of, kind_of
+from .gce_messages import ROOT, json_of
 
 
 class RefusedError(Exception):
@@ -121,7 +121,7 @@ class Project:
 
     # ---- changes
 
-    def _write(self, group: Group, query: dict[str, str], act: Callable[[], None]) -> str:
+    def _write(self, target: str, query: dict[str, str], act: Callable[[], None]) -> str:
         """Do it once for each token, and answer with a running operation."""
         token = query.get("requestId", "")
         if token in self._tokens:
@@ -137,12 +137,13 @@ class Project:
         self._operations[name] = compute.Operation(
             name=name,
             status=compute.Operation.Status.RUNNING,
-            target_link=f"{ROOT}/{kind_of(group.place)}/{group.place}/instanceGroupManagers/{group.name}",
+            target_link=ROOT + target,
             error=compute.Error(errors=errors) if errors else None,
         )
         if token:
             self._tokens[token] = name
-        return json_of(compute.Operation(name=name, status=compute.Operation.Status.RUNNING))
+        zone = "" if "/global/" in target else f"{ROOT}/{'/'.join(target.split('/')[1:3])}"
+        return json_of(compute.Operation(name=name, status=compute.Operation.Status.RUNNING, zone=zone or None))
 
     def _operation(self, kind: str, place: str, name: str | None) -> str:
         if name is None:
@@ -159,6 +160,29 @@ class Project:
         done: Any = self._operations[name]
         done.status = "DONE"
         return json_of(self._operations[name])
+
+    def _insert_template(self, template: compute.InstanceTemplate) -> None:
+        path = f"/global/instanceTemplates/{template.name}"
+        if path in self.templates:
+            raise RefusedError(409, "alreadyExists", f"The resource '{path}' already exists")
+        template.self_link = ROOT + path
+        self.templates[path] = template
+
+    def _delete_template(self, path: str) -> None:
+        if any(group.template.endswith(path) for group in self.groups.values()):
+            raise RefusedError(400, "resourceInUseByAnotherResource", f"{path} is already being used by a group")
+        del self.templates[path]
+
+    def _insert_group(self, place: str, manager: compute.InstanceGroupManager) -> None:
+        if (place, manager.name) in self.groups:
+            raise RefusedError(409, "alreadyExists", f"The resource '{manager.name}' already exists")
+        if f"/global/{manager.instance_template.partition('/global/')[2]}" not in self.templates:
+            raise RefusedError(404, "notFound", f"The resource '{manager.instance_template}' was not found")
+        labels = dict(manager.all_instances_config.properties.labels)
+        self.group(manager.name, place, template=manager.instance_template, nodes=manager.target_size, labels=labels)
+
+    def _delete_group(self, group: Group) -> None:
+        del self.groups[group.place, group.name]
 
     def _create(self, group: Group, names: list[str]) -> None:
         if there := [name for name in names if name in group.machines]:

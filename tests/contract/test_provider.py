@@ -58,7 +58,7 @@ class TestAwsSchedules(ScheduleContract):
         return awake_aws
 
 
-class TestGcp(ProviderContract, StockOutContract):
+class TestGcp(ProviderContract, StockOutContract, TemplateContract):
     """On a server of Compute Engine's resources."""
 
     @pytest.fixture

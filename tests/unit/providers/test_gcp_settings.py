@@ -17,7 +17,11 @@ from providers.gcp.settings import Discovery, GcpSettings
 def test_the_default_is_a_label_with_the_clusters_name() -> None:
     """As a Google label can hold it."""
     assert GcpSettings.parse({}, cluster="Prod.eu") == GcpSettings(
-        project="", endpoint_url="", discover=(Discovery("label", "gpu-autoscale-cluster", "prod-eu"),), prices={}
+        project="",
+        endpoint_url="",
+        discover=(Discovery("label", "gpu-autoscale-cluster", "prod-eu"),),
+        prices={},
+        cluster="Prod.eu",
     )
 
 
@@ -39,6 +43,7 @@ def test_all_that_can_be_said() -> None:
             Discovery("label", "team", "ml", high=3),
         ),
         prices={"a3-highgpu-8g": 88_000_000, "g2-standard-4/us-central1-a/spot": 300_000},
+        cluster="prod",
     )
     assert found.price("a3-highgpu-8g", "us-central1-a", CapacityType.ON_DEMAND) == 88_000_000
     assert found.price("a3-highgpu-8g", "us-central1-a", CapacityType.SPOT) is None
@@ -51,7 +56,7 @@ def test_all_that_can_be_said() -> None:
         (
             {"projekt": "x"},
             (
-                "gcp.projekt: unknown key; did you mean project?, expected one of discover, endpoint_url, prices, "
+                "gcp.projekt: unknown key; did you mean project?, expected one of discover, endpoint_url, pools, prices, "
                 "project"
             ),
         ),

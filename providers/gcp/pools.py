@@ -1,0 +1,193 @@
+"""Pools: templates that managed instance groups are made from on first use, one group a machine, zone and way to pay.
+
+Pure: from the configuration, and the instance template that a pool starts from, to the resources that make a group. The
+Google library is imported only when a resource is made.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import re
+from dataclasses import dataclass, replace
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
+
+from autoscale.errors import BadInput
+from autoscale.model.supply import CapacityType
+from providers import pool_settings
+from providers.gcp.specifications import ZONES, built_in, price, specifications
+from providers.pool_settings import texts
+from providers.settings_values import refuse_unknown_keys, text
+
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+    from google.cloud import compute_v1 as compute
+
+    from autoscale.model.supply import NodeGroup
+    from providers.gcp.specifications import Specification
+    from providers.gcp.templates import Template
+    from providers.pool_settings import Pool
+
+POOL = "gpu-autoscale-pool"  # label on what we made: its value is the pool's name
+CLUSTER = "gpu-autoscale-cluster"
+NODE_LABELS, NODE_TAINTS = "gpu-autoscale-node-labels", "gpu-autoscale-node-taints"  # metadata of the machines
+_KEYS = (*pool_settings.KEYS, "instance_template", "zones")
+_WAYS = (CapacityType.ON_DEMAND, CapacityType.SPOT)
+_MODELS = {CapacityType.ON_DEMAND: "STANDARD", CapacityType.SPOT: "SPOT"}
+_ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
+_LONGEST = 54  # of a group's name: a template's may have 63 and ends in a digest
+
+
+@dataclass(frozen=True, slots=True)
+class GcpPool:
+    """A pool, and what only Google needs of it: `instance_template` has all that the pool does not say."""
+
+    pool: Pool
+    instance_template: str
+    zones: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """One group of a pool, whether it is made or not."""
+
+    name: str
+    of: GcpPool
+    spec: Specification
+    zone: str
+    capacity_type: CapacityType
+    marks: Mapping[str, str]
+
+    def owns(self, labels: Mapping[str, str]) -> bool:
+        """Whether a group of this name, with those labels of its own, was made for this pool and cluster."""
+        return all(labels.get(key) == value for key, value in self.marks.items())
+
+    def template(self, base: Template) -> Template:
+        """What its machines are, from the template that the pool starts from."""
+        return replace(
+            base,
+            machine_type=self.spec.machine_type,
+            accelerators=self._attached,
+            market=_MODELS[self.capacity_type],
+            reserved=False,
+        )
+
+    def as_pool(self, group: NodeGroup, *, made: bool) -> NodeGroup:
+        """The group with what the pool says of it."""
+        pool = self.of.pool
+        return replace(
+            group,
+            labels=MappingProxyType({**group.labels, **pool.labels}),
+            taints=(*group.taints, *(each for each in pool.taints if each not in group.taints)),
+            template=pool.name,
+            made=made,
+            delete_after_s=pool.delete_after_s,
+        )
+
+    def template_resource(self, base: compute.InstanceTemplate) -> compute.InstanceTemplate:
+        """The instance template of the group; its name has a digest of its content."""
+        from google.cloud import compute_v1
+
+        properties = compute_v1.InstanceProperties(base.properties)
+        properties.machine_type = self.spec.machine_type
+        properties.guest_accelerators = [
+            compute_v1.AcceleratorConfig(accelerator_type=name, accelerator_count=count)
+            for name, count in self._attached
+        ]
+        scheduling = properties.scheduling
+        scheduling.provisioning_model = _MODELS[self.capacity_type]
+        scheduling.preemptible = False
+        if self.spec.accelerators:
+            scheduling.on_host_maintenance = "TERMINATE"  # machines with GPUs can't be moved
+        if self.capacity_type is CapacityType.SPOT:
+            scheduling.automatic_restart = False
+            scheduling.instance_termination_action = "DELETE"
+        properties.scheduling = scheduling
+        properties.labels = {**properties.labels, **self.marks}
+        properties.metadata = self._metadata(properties.metadata)
+        content = compute_v1.InstanceProperties.to_json(
+            properties, always_print_fields_with_no_presence=False, sort_keys=True
+        )
+        return compute_v1.InstanceTemplate(name=f"{self.name}-{_digest(content)}", properties=properties)
+
+    def group_resource(self, template_url: str) -> compute.InstanceGroupManager:
+        """The group, at zero."""
+        from google.cloud import compute_v1
+
+        return compute_v1.InstanceGroupManager(
+            name=self.name,
+            base_instance_name=self.name,
+            instance_template=template_url,
+            target_size=0,
+            all_instances_config={"properties": {"labels": dict(self.marks)}},
+        )
+
+    @property
+    def _attached(self) -> tuple[tuple[str, int], ...]:
+        """Accelerators that the machine type does not bring along."""
+        if not self.spec.accelerators or built_in(self.spec.machine_type)[1]:
+            return ()
+        return ((self.spec.accelerator, self.spec.accelerators),)
+
+    def _metadata(self, base: compute.Metadata) -> compute.Metadata:
+        """What the machine's start script hands to the kubelet."""
+        from google.cloud import compute_v1
+
+        pool = self.of.pool
+        told = {
+            NODE_LABELS: ",".join(f"{key}={value}" for key, value in sorted(pool.labels.items())),
+            NODE_TAINTS: ",".join(f"{each.key}={each.value}:{each.effect}" for each in pool.taints),
+        }
+        items = [item for item in base.items if item.key not in told]
+        items += [compute_v1.Items(key=key, value=value) for key, value in told.items() if value]
+        return compute_v1.Metadata(items=items)
+
+
+def pools(settings: Mapping[str, Any]) -> tuple[GcpPool, ...]:
+    """From a configuration's `gcp` section, by name. Raises BadInput."""
+    found = pool_settings.pools(settings, "gcp")
+    return tuple(_pool(name, given) for name, given in sorted(found.items()))
+
+
+def offers(of: GcpPool, cluster: str) -> list[Offer]:
+    """All that a pool offers. Machines that a zone does not have are left out where the catalogue knows."""
+    marks = MappingProxyType({CLUSTER: label(cluster), POOL: of.pool.name})
+    return [
+        Offer(_group_name(cluster, of, name, zone, way), of, spec, zone, way, marks)
+        for name, spec in ((name, specifications()[name]) for name in of.pool.instance_types)
+        for zone in of.zones
+        if zone not in ZONES or price(spec, zone) is not None
+        for way in of.pool.capacity_types
+    ]
+
+
+def label(value: str) -> str:
+    """A name as a Google label can hold it: lower case, and dashes for all but letters, digits, `-` and `_`."""
+    return re.sub(r"[^a-z0-9_-]", "-", value.lower())[:63]
+
+
+def _group_name(cluster: str, of: GcpPool, machine: str, zone: str, way: str) -> str:
+    """`CLUSTER-POOL-MACHINE-ZONE-WAY`, the same always; one that is too long ends in a digest of all of it."""
+    name = re.sub(r"[^a-z0-9]+", "-", f"{cluster}-{of.pool.name}-{machine}-{zone}-{way}".lower()).strip("-")
+    name = name if name[0].isalpha() else f"g-{name}"
+    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9].rstrip('-')}-{_digest(name)}"
+
+
+def _digest(of: str) -> str:
+    return hashlib.sha256(of.encode()).hexdigest()[:8]
+
+
+def _pool(name: str, given: Mapping[str, Any]) -> GcpPool:
+    where = f"gcp.pools.{name}"
+    refuse_unknown_keys(given, _KEYS, where)
+    template = text(given, "instance_template", where)
+    if not template:
+        raise BadInput("instance_template is missing", where=where, expected="the name of an instance template")
+    expected = "a list of zones such as us-central1-a"
+    zones = texts(given.get("zones"), f"{where}.zones", expected)
+    for zone in zones:
+        if not _ZONE.fullmatch(zone):
+            raise BadInput("wrong value", where=f"{where}.zones", expected=expected, found=repr(zone))
+    pool = pool_settings.pool(name, given, "gcp", known=list(specifications()), ways=_WAYS)
+    return GcpPool(pool, template, tuple(sorted(set(zones))))
