@@ -180,6 +180,12 @@ class Calls:
         pages = self._pages(self._client(compute.InstanceTemplatesClient).aggregated_list, request)
         return [each for page in pages for scoped in page.items.values() for each in scoped.instance_templates]
 
+    def quotas(self, region: str) -> dict[str, tuple[float, float]]:
+        """What the project may have in the region: metric -> limit and usage."""
+        client = self._client(compute.RegionsClient)
+        found = self._read(lambda: client.get(project=self.project, region=region, **self._once))
+        return {each.metric: (each.limit, each.usage) for each in found.quotas}
+
     def running(self, ref: Ref) -> list[compute.Operation]:
         """Operations of the place that are not done."""
         kind = compute.ListZoneOperationsRequest if ref.zonal else compute.ListRegionOperationsRequest

@@ -19,6 +19,7 @@ from providers.gcp.groups import Found, bounds, labels_of, model, own_labels, pl
 from providers.gcp.making import Maker
 from providers.gcp.naming import Orders
 from providers.gcp.offered import Offered, taken
+from providers.gcp.quotas import RegionQuotas
 from providers.gcp.templates import Template, Templates
 from providers.recent import Recent
 
@@ -65,6 +66,7 @@ class GcpProvider:
         self._templates = Templates(self._calls, now_s=now_s)
         self._orders = Orders(now_s=now_s)
         self._recent = Recent(now_s=now_s)
+        self._quotas = RegionQuotas(self._calls)
         self._maker = Maker(self._calls, now_s=now_s)
         self._offered = Offered(settings, self._maker, self._templates, self._books)
 
@@ -97,9 +99,11 @@ class GcpProvider:
         offered = [each for each in unmade if isinstance(each, NodeGroup)]
         left_out = [each for each in (*(g for _, g in modelled), *unmade) if isinstance(each, SkippedGroup)]
         groups = [(each, self._offered.pooled(each, group)) for each, group in modelled if isinstance(group, NodeGroup)]
+        read = sorted([*self._with_members(groups, until, faults), *offered], key=lambda each: each.id)
         return CloudView(
             provider=self.name,
-            groups=tuple(sorted([*self._with_members(groups, until, faults), *offered], key=lambda each: each.id)),
+            groups=tuple(read),
+            quotas=self._quotas.read(read),
             skipped=tuple(sorted(left_out, key=lambda each: each.id)),
             faults=tuple({fault.code: fault for fault in reversed(faults)}.values())[::-1],
         )

@@ -24,6 +24,7 @@ _GROUP = re.compile(
 )
 _GROUPS = re.compile(r"/zones/(?P<place>[^/]+)/instanceGroupManagers")
 _TEMPLATE = re.compile(r"/(?:global|regions/[^/]+)/instanceTemplates/[^/]+")
+_REGION = re.compile(r"/regions/(?P<region>[^/]+)")
 _TEMPLATES = "/global/instanceTemplates"
 _OPERATIONS = re.compile(
     r"/(?P<kind>zones|regions|global)(?:(?<!global)/(?P<place>[^/]+))?/operations(?:/(?P<name>[^/]+))?(?:/wait)?"
@@ -92,6 +93,9 @@ class Gce(Project, Served):
             return self._list_instances(query)
         if path == "/aggregated/instanceTemplates":
             return self._list_templates(query)
+        if match := _REGION.fullmatch(path):
+            told = [compute.Quota(metric=name, limit=most, usage=used) for name, (most, used) in self.quotas.items()]
+            return json_of(compute.Region(name=match["region"], quotas=told))
         if path == _TEMPLATES:
             template = compute.InstanceTemplate.from_json(body, ignore_unknown_fields=False)
             return self._write(path, query, lambda: self._insert_template(template))
@@ -214,6 +218,8 @@ def _action(path: str, method: str) -> str:
     changes = {"POST": "create", "DELETE": "delete"}
     if path == _TEMPLATES or "/instanceTemplates/" in path:
         return f"compute.instanceTemplates.{changes.get(method, 'get')}"
+    if _REGION.fullmatch(path):
+        return "compute.regions.get"
     if _GROUPS.fullmatch(path) or (method == "DELETE" and _GROUP.fullmatch(path)):
         return f"compute.instanceGroupManagers.{changes[method]}"
     if match := _OPERATIONS.fullmatch(path):

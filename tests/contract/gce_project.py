@@ -53,6 +53,7 @@ class Project:
         self.templates: dict[str, compute.InstanceTemplate] = {}
         self.stockouts: dict[str, tuple[str, str]] = {}
         self.left: dict[str, int] = {}  # zone that is about to run out -> machines that it still has
+        self.quotas: dict[str, tuple[float, float]] = {}  # metric -> limit and usage, of any region
         self.operation_errors: list[tuple[str, str]] = []
         self.unreachable: list[str] = []
         self.slow = False  # machines take for ever to start and to go
@@ -72,6 +73,7 @@ class Project:
         self._late.clear()
         self.stockouts.clear()
         self.left.clear()
+        self.quotas.clear()
         self.operation_errors.clear()
         self.unreachable.clear()
         self.slow = self.late = False

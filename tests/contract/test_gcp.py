@@ -285,7 +285,43 @@ def test_many_groups_are_read_in_few_calls(gce: GceCloud) -> None:
         "compute.instanceGroupManagers.list": 2,
         "compute.instances.list": 2,
         "compute.instanceGroupManagers.get": 6,
+        "compute.regions.get": 1,
     }
+
+
+def test_quotas_of_the_region_are_ceilings_over_its_groups(gce: GceCloud) -> None:
+    """Spot machines count apart where the project has a quota for them; what others use is told apart."""
+    gce.gce.quotas = {
+        "NVIDIA_L4_GPUS": (16.0, 9.0),
+        "PREEMPTIBLE_NVIDIA_T4_GPUS": (4.0, 0.0),
+        "NVIDIA_T4_GPUS": (8.0, 8.0),
+    }
+    gce.create("l4", nodes=2)
+    attached = [{"accelerator_type": "nvidia-tesla-t4", "accelerator_count": 2}]
+    for name, market in (("spot", "SPOT"), ("sure", "STANDARD")):
+        template = gce.gce.template(
+            name, "n1-standard-8", guest_accelerators=attached, scheduling={"provisioning_model": market}
+        )
+        gce.gce.group(f"t4-{name}", GCE_ZONE, template=template, labels=OURS)
+    found = [(each.id, each.limit, each.per_node, each.used_elsewhere) for each in gce.provider.observe().quotas]
+    assert found == [
+        ("gcp/us-central1/NVIDIA_L4_GPUS", 16, {"gcp:us-central1-a/l4": 1}, 7),
+        ("gcp/us-central1/NVIDIA_T4_GPUS", 8, {"gcp:us-central1-a/t4-sure": 2}, 8),
+        ("gcp/us-central1/PREEMPTIBLE_NVIDIA_T4_GPUS", 4, {"gcp:us-central1-a/t4-spot": 2}, 0),
+    ]
+
+
+def test_quotas_that_cannot_be_read_bind_nothing_or_as_they_were_read_last(gce: GceCloud) -> None:
+    """They are no fault of the view: Google says no by itself."""
+    group = gce.create("gpu")
+    gce.gce.rules.append(Rule("compute.regions.get", times=100, error=(403, "forbidden", "no")))
+    view = gce.provider.observe()
+    assert ([each.id for each in view.groups], view.faults, view.quotas) == ([group], (), ())
+    gce.mend()
+    gce.gce.quotas = {"NVIDIA_L4_GPUS": (16.0, 0.0)}
+    told = gce.provider.observe().quotas
+    gce.gce.rules.append(Rule("compute.regions.get", times=100, error=(403, "forbidden", "no")))
+    assert (len(told), gce.provider.observe().quotas) == (1, told)
 
 
 def test_a_zone_that_does_not_answer_is_a_fault(gce: GceCloud) -> None:
