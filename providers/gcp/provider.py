@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import time
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -20,6 +19,7 @@ from providers.gcp.making import Maker
 from providers.gcp.naming import Orders
 from providers.gcp.offered import Offered, taken
 from providers.gcp.quotas import RegionQuotas
+from providers.gcp.reading import Reader
 from providers.gcp.templates import Template, Templates
 from providers.recent import Recent
 
@@ -33,8 +33,6 @@ if TYPE_CHECKING:
     from providers.gcp.settings import GcpSettings
 
 _OBSERVE_S = 60.0  # an observation that takes longer is cut off; what was read of it would be old
-_READERS = 8
-_FEW = 10  # groups whose instances are listed one by one; more of them by listing all instances of the project
 _LIST = "compute.instanceGroupManagers.list"
 _GET = "compute.instanceGroupManagers.get"
 _UPDATE = "compute.instanceGroupManagers.update"
@@ -66,6 +64,7 @@ class GcpProvider:
         self._templates = Templates(self._calls, now_s=now_s)
         self._orders = Orders(now_s=now_s)
         self._recent = Recent(now_s=now_s)
+        self._reader = Reader(self._calls, now_s=now_s)
         self._quotas = RegionQuotas(self._calls)
         self._maker = Maker(self._calls, now_s=now_s)
         self._offered = Offered(settings, self._maker, self._templates, self._books)
@@ -99,7 +98,7 @@ class GcpProvider:
         offered = [each for each in unmade if isinstance(each, NodeGroup)]
         left_out = [each for each in (*(g for _, g in modelled), *unmade) if isinstance(each, SkippedGroup)]
         groups = [(each, self._offered.pooled(each, group)) for each, group in modelled if isinstance(group, NodeGroup)]
-        read = sorted([*self._with_members(groups, until, faults), *offered], key=lambda each: each.id)
+        read = sorted([*self._reader.with_members(groups, until, faults), *offered], key=lambda each: each.id)
         return CloudView(
             provider=self.name,
             groups=tuple(read),
@@ -205,54 +204,6 @@ class GcpProvider:
                 out.append(Found(place_of(manager), manager, template, bounds(rule, labels)))
         failed = [each for each in templates.values() if isinstance(each, Fault)]
         return out, [each for each in failed if each.kind != FaultKind.NOT_FOUND]
-
-    def _with_members(
-        self, groups: Sequence[tuple[Found, NodeGroup]], until: float, faults: list[Fault]
-    ) -> list[NodeGroup]:
-        """The groups with their instances; those at rest from one list of the project when they are many."""
-        busy = [each for each in groups if each[0].target or _moving(each[0].manager)]
-        still = [] if len(busy) <= _FEW else [each for each in busy if not _moving(each[0].manager)]
-        out = {group.id: group for _, group in groups}
-        if still:
-            try:
-                listed = self._listed()
-            except CLOUD_ERRORS as error:
-                faults.append(self._fault(error, doing="compute.instances.list"))
-                return []
-            for found, group in still:
-                its = listed.get((found.ref.place, found.ref.name), [])
-                if len(its) == found.target:
-                    seen = members.listed(its, project=self._calls.project, machine_type=_machine_type(found))
-                    out[group.id] = replace(group, instances=seen)
-                    busy.remove((found, group))
-        with ThreadPoolExecutor(_READERS) as pool:
-            for (_, group), answer in zip(busy, pool.map(partial(self._look, until), busy), strict=True):
-                if isinstance(answer, NodeGroup):
-                    out[group.id] = answer
-                else:  # without its instances a group would look as if it had lost them
-                    del out[group.id]
-                    if answer.kind != FaultKind.NOT_FOUND:
-                        faults.append(answer)
-        return list(out.values())
-
-    def _listed(self) -> dict[tuple[str, str], list[compute.Instance]]:
-        found: dict[tuple[str, str], list[compute.Instance]] = {}
-        for each in self._calls.instances():
-            place, _, name = members.created_by(each).partition("/")
-            found.setdefault((place, name), []).append(each)
-        return found
-
-    def _look(self, until: float, each: tuple[Found, NodeGroup]) -> NodeGroup | Fault:
-        found, group = each
-        if time.monotonic() > until:
-            return Fault("", FaultKind.OTHER, "Timeout", f"{_GET}: the groups took too long to read", self._now_s())
-        try:
-            its = self._calls.members(found.ref)
-        except CLOUD_ERRORS as error:
-            return self._fault(error, doing=_GET)
-        seen = members.instances_of(its, project=self._calls.project, machine_type=_machine_type(found))
-        why = members.faults_of(its, group=group.id, offering=group.offering, at_s=self._now_s())
-        return replace(group, instances=seen, faults=why)
 
     def _one(self, group: str) -> tuple[Found, tuple[int, int]]:
         """The group as it is now, and its bounds. Raises ProviderError, NOT_FOUND also when it is not one of ours."""
@@ -368,22 +319,3 @@ class GcpProvider:
 
 def _operations(ref: Ref, verb: str) -> str:
     return f"compute.{'zone' if ref.zonal else 'region'}Operations.{verb}"
-
-
-def _moving(manager: compute.InstanceGroupManager) -> bool:
-    """Whether the group does something to any of its instances, so that they must be looked at one by one."""
-    doing = manager.current_actions
-    return bool(
-        doing.creating
-        or doing.creating_without_retries
-        or doing.recreating
-        or doing.deleting
-        or doing.abandoning
-        or doing.restarting
-        or doing.starting
-        or doing.resuming
-    )
-
-
-def _machine_type(found: Found) -> str:
-    return "" if isinstance(found.template, Fault) else found.template.machine_type
