@@ -17,6 +17,7 @@ from autoscale.decide.guard import hold
 from autoscale.decide.identity import fingerprint, name_plan
 from autoscale.decide.learning import learning_notes
 from autoscale.decide.lifecycle import stand
+from autoscale.decide.orphans import orphan_notes
 from autoscale.decide.preempting import preemption_notes
 from autoscale.decide.scale_down import idle_nodes, scale_down
 from autoscale.decide.scale_up import packing, scale_up
@@ -85,6 +86,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
             *preemption_notes(fleet),
             *learning_notes(fleet.wrong, fleet.groups, ours),
             *drains.notes,
+            *orphan_notes(fleet, standing),
         ),
         bindings=best.solution.bindings if best.solution else (),
         cost_microusd_per_hour=best.cost_microusd_per_hour,

@@ -198,6 +198,7 @@ class Code(StrEnum):
     IDLE = "NodeIdle"
     FAULT = "CloudFault"
     TIMEOUT = "NodeNeverCame"
+    ORPHAN = "Orphaned"
     QUOTA = "ResourceQuotaExceeded"
     LIMIT_RANGE = "LimitRangeViolated"
     REFUSED = "AdmissionRefused"
