@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import threading
 import time
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -14,6 +16,9 @@ from autoscale.cli.demo_guest import GPU, NAMESPACE, POOLS, WORK, Guest
 from autoscale.errors import AutoscaleError, BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from types import FrameType
+
     from autoscale.cli.demo_world import Diary, Standing
     from autoscale.cli.table import Paper
     from autoscale.config.settings import Settings
@@ -43,14 +48,38 @@ def tell(*, kubeconfig: str | None, context: str | None, yes: bool) -> None:
             click.echo("Nothing was changed.")
             return
         settings = _settings(name, kubeconfig, context)
-        with guest:
-            guest.create_pods()
-            with wiring.guest(wiring.api(kubeconfig, context), NAMESPACE) as cluster:
-                _play(settings, cluster, paper)
-            click.echo("\n  Taking everything away again ...")
+        with _interruptible() as go_on:
+            with guest:
+                guest.create_pods()
+                with wiring.guest(wiring.api(kubeconfig, context), NAMESPACE) as cluster:
+                    _play(settings, cluster, paper, go_on)
+                click.echo("\n  Taking everything away again ...")
+            go_on()
         click.echo(f"  Done: no pod, no simulated node and no namespace of the demo is left on {name}.")
     finally:
         http.close()
+
+
+@contextmanager
+def _interruptible() -> Iterator[Callable[[], None]]:
+    """Remember an interruption, wherever it falls: one that hits a callback of a library is lost there. Gives what raises it."""
+    asked = False
+
+    def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's signature
+        nonlocal asked
+        asked = True
+        raise KeyboardInterrupt
+
+    def go_on() -> None:
+        if asked:
+            raise KeyboardInterrupt
+
+    before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
+    try:
+        yield go_on
+    finally:
+        for each, handler in before.items():
+            signal.signal(each, handler)
 
 
 def _announce(name: str, url: str) -> None:
@@ -84,7 +113,7 @@ def _settings(name: str, kubeconfig: str | None, context: str | None) -> Setting
     )
 
 
-def _play(settings: Settings, cluster: GuestCluster, paper: Paper) -> None:
+def _play(settings: Settings, cluster: GuestCluster, paper: Paper, go_on: Callable[[], None]) -> None:
     """Pods, plan, the loop at work, and what it came to."""
     from autoscale import wiring
     from autoscale.cli.demo_world import Diary
@@ -118,7 +147,7 @@ def _play(settings: Settings, cluster: GuestCluster, paper: Paper) -> None:
     thread = threading.Thread(target=run, args=(engine, stop), name="autoscale run", daemon=True)
     thread.start()
     try:
-        if not _follow(cluster, provider, diary, paper):
+        if not _follow(cluster, provider, diary, paper, go_on):
             why = f"; the last error was: {diary.errors[-1]}" if diary.errors else ""
             raise AutoscaleError(f"not all pods were bound within {_PATIENCE_S:.0f} s{why}")
     finally:
@@ -127,7 +156,7 @@ def _play(settings: Settings, cluster: GuestCluster, paper: Paper) -> None:
     _sum_up(cluster, diary)
 
 
-def _follow(cluster: GuestCluster, provider: Provider, diary: Diary, paper: Paper) -> bool:
+def _follow(cluster: GuestCluster, provider: Provider, diary: Diary, paper: Paper, go_on: Callable[[], None]) -> bool:
     from autoscale.cli.demo_progress import Line
 
     line = Line(paper, live=sys.stdout.isatty())
@@ -137,6 +166,7 @@ def _follow(cluster: GuestCluster, provider: Provider, diary: Diary, paper: Pape
         while not standing.done and time.monotonic() < until_s:
             line.show(standing)
             time.sleep(_LOOK_S)
+            go_on()
             standing = _standing(cluster, provider, diary)
     finally:
         line.show(standing, last=True)
