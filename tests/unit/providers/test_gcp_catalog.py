@@ -116,11 +116,11 @@ def test_every_offering_is_a_catalogued_group() -> None:
     groups = catalogue_groups()
     ids = [group.id for group in groups]
     assert ids == sorted(set(ids))
-    assert len(ids) == 480
+    assert len(ids) == 616
     assert all(group.catalogued and group.provider == "gcp" and group.target_nodes == 0 for group in groups)
     cost = {group.offering.key: group.offering.price_microusd_per_hour for group in groups}
     spot = [key for key in cost if key.endswith("/spot")]
-    assert len(spot) == 240
+    assert len(spot) == 308
     assert all(0 < cost[key] < cost[key.replace("/spot", "/on-demand")] for key in spot)
 
 
@@ -170,5 +170,19 @@ def test_the_catalogue_loads_in_no_time() -> None:
     for each in (specifications, table._sizes, table._machine_prices, table._accelerator_prices, table.shipped):
         each.cache_clear()
     start = time.process_time()
-    assert len(groups_of(Book(table.shipped()))) == 480
+    assert len(groups_of(Book(table.shipped()))) == 616
     assert time.process_time() - start < 0.1
+
+
+def test_machines_without_accelerators_are_there() -> None:
+    """Pods that ask for no GPU are not to wait for one; sizes of a family cost in proportion."""
+    offered = {g.offering.key: g.offering.price_microusd_per_hour for g in catalogue_groups() if not g.devices}
+    assert {key.partition("-")[0] for key in offered} == {"c3", "e2", "n1", "n2"}
+    assert [offered[f"e2-standard-{n}/us-central1-f/on-demand"] for n in (2, 4, 8, 16, 32)] == [
+        67_010,
+        134_020,
+        268_050,
+        536_090,
+        1_072_180,
+    ]
+    assert offered["c3-standard-22/us-central1-a/spot"] == 258_630
