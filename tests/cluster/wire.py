@@ -3,12 +3,13 @@
 import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from http.server import BaseHTTPRequestHandler
 from types import TracebackType
-from typing import Self
 from urllib.parse import parse_qs
 
 import urllib3
+
+from tests.serving import Served, answer, received
 
 _HOP = {"connection", "content-length", "host", "transfer-encoding", "keep-alive", "accept-encoding"}
 
@@ -25,8 +26,8 @@ class Call:
 Answer = tuple[int, bytes]
 
 
-@dataclass(slots=True)
-class Wire:
+@dataclass
+class Wire(Served):
     """A context manager in front of a moto server.
 
     `before` sees each call first and may answer it itself (status, body), so that it never reaches the cloud; `after`
@@ -38,46 +39,19 @@ class Wire:
     after: Callable[[Call], None] = lambda _: None
     calls: list[Call] = field(default_factory=list)
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _server: ThreadingHTTPServer | None = None
     _pool: urllib3.PoolManager = field(default_factory=lambda: urllib3.PoolManager(maxsize=16, retries=False))
 
-    def __enter__(self) -> Self:
-        wire = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_POST(self) -> None:
-                body = self.rfile.read(int(self.headers.get("Content-Length", "0")))
-                status, answer = wire._handle(self.path, dict(self.headers), body)
-                try:
-                    self.send_response(status)
-                    self.send_header("Content-Type", "text/xml")
-                    self.send_header("Content-Length", str(len(answer)))
-                    self.end_headers()
-                    self.wfile.write(answer)
-                except OSError:
-                    self.close_connection = True  # the caller was killed meanwhile: what these tests are about
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002  # the base class's own name
-                del format, args
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        threading.Thread(target=self._server.serve_forever, daemon=True).start()
-        return self
-
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        assert self._server is not None
-        self._server.shutdown()
-        self._server.server_close()
+        super().__exit__(kind, error, _)
         self._pool.clear()
 
-    @property
-    def url(self) -> str:
-        """Where the engine finds its cloud."""
-        assert self._server is not None
-        return f"http://127.0.0.1:{self._server.server_address[1]}"
+    def serve(self, handler: BaseHTTPRequestHandler) -> None:
+        """Pass one call on, as far as `before` lets it."""
+        status, data = self._handle(handler.path, dict(handler.headers), received(handler))
+        try:
+            answer(handler, status, {"Content-Type": "text/xml"}, data)
+        except OSError:
+            handler.close_connection = True  # the caller was killed meanwhile: what these tests are about
 
     def made(self, action: str) -> list[Call]:
         """Give the calls of one action, in order."""
@@ -90,9 +64,9 @@ class Wire:
         with self._lock:
             call = Call(action, parameters, sum(c.action == action for c in self.calls))
             self.calls.append(call)
-        answer = self.before(call)
-        if answer is not None:
-            return answer
+        said = self.before(call)
+        if said is not None:
+            return said
         forwarded = {key: value for key, value in headers.items() if key.lower() not in _HOP}
         reply = self._pool.request("POST", self.cloud_url + path, body=body, headers=forwarded)
         self.after(call)
