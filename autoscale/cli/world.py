@@ -8,8 +8,10 @@ from typing import TYPE_CHECKING
 import click
 
 from autoscale import wiring
+from autoscale.catalog.document import day
 from autoscale.errors import BadInput
 from autoscale.model.admission import Admission
+from autoscale.model.catalog import SHIPPED
 from autoscale.model.snapshot import CloudView, Ledger, Snapshot
 from autoscale.model.supply import FaultKind
 from autoscale.model.workload import Code, Reason
@@ -22,7 +24,7 @@ if TYPE_CHECKING:
     from autoscale.ports import Cluster, Provider
 
 _TAG = "k8s.io/cluster-autoscaler"
-CATALOGUE = "bundled catalogue"
+CATALOGUE = "the bundled catalogue"
 _ARCHITECTURE = "kubernetes.io/arch"
 
 
@@ -87,7 +89,8 @@ def offline(settings: Settings, files: Sequence[str], groups: str) -> World:
         notes += _notes(clouds, settings.cluster)
     else:
         clouds = _catalogue(settings, any(_names_architecture(pod.shape) for pod in view.pods))
-        why = f"it was made from manifests and the {CATALOGUE}"
+        why = f"it was made from manifests and {_source(settings)}"
+        notes += _foreign(settings)
     written = any(pod.created_at_s for pod in view.pods)  # by an API server; else nobody has waited yet
     now_s = wiring.clock().now_s() if written else 0
     return World(Snapshot(now_s, view, clouds, Ledger()), why, notes, manifests.admission)
@@ -119,6 +122,25 @@ def _catalogue(settings: Settings, all_architectures: bool) -> tuple[CloudView, 
         raise BadInput("no catalogue is bundled for the configured providers", where="providers")
     names = sorted({group.provider for group in groups})
     return tuple(CloudView(name, tuple(g for g in groups if g.provider == name)) for name in names)
+
+
+def _source(settings: Settings) -> str:
+    """Whose prices an offline plan rests on."""
+    used = [wiring.used_catalog(name, settings) for name in wiring.catalog_names(settings)]
+    if all(each.source == SHIPPED for each in used):
+        return CATALOGUE
+    return f"prices of {', '.join(f'{each.provider} {each.region} of {day(each.at_s)}' for each in used)}"
+
+
+def _foreign(settings: Settings) -> tuple[Reason, ...]:
+    """Clouds whose region has no prices of its own."""
+    out = []
+    for name in wiring.catalog_names(settings):
+        asked, there = wiring.catalog_source(name, settings).region, wiring.used_catalog(name, settings).region
+        if asked != there:
+            text = f"there are no prices of {asked}, offerings and prices of {there} stand in"
+            out.append(Reason(Code.UNMODELLED, text, name, "autoscale catalog refresh"))
+    return tuple(out)
 
 
 def _usable(clouds: Sequence[CloudView]) -> None:

@@ -1,11 +1,13 @@
 """`autoscale catalog` without a cloud: what is shipped, files, and wrong input."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
 from autoscale.catalog.document import write
+from autoscale.catalog.store import Store
 from providers.aws.specifications import shipped
 
 from .conftest import Run
@@ -219,3 +221,21 @@ def test_an_overlay_is_checked(run: Run, tmp_path: Path) -> None:
     assert (
         run("plan", "-f", "o.yaml", "--overlay", "none.yaml").stderr == "autoscale: none.yaml: no such overlay file\n"
     )
+
+
+def test_an_offline_plan_says_whose_prices_it_rests_on(run: Run, tmp_path: Path) -> None:
+    """Those of the cache, with their day; or those of another region, and what to do about it."""
+    head = "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\n"
+    (tmp_path / "a.yaml").write_text(head + "providers: {aws: {region: eu-west-1}}\ncatalog: {cache: c}\n")
+    (tmp_path / "pod.yaml").write_text(SHARING.replace("gpu.shared: 3", "gpu: 1"))
+    words = ("plan", "-f", "pod.yaml", "--config", "a.yaml", "--groups", "catalog", "-o", "json")
+    before = json.loads(run(*words).stdout)
+    assert before["offline"] == "it was made from manifests and the bundled catalogue"
+    assert [(note["text"], note["hint"]) for note in before["notes"]] == [
+        ("there are no prices of eu-west-1, offerings and prices of us-east-1 stand in", "autoscale catalog refresh")
+    ]
+    kept = replace(shipped(), region="eu-west-1", source="a test", at_s=1_790_000_000)
+    Store(str(tmp_path / "c")).keep(kept)
+    after = json.loads(run(*words).stdout)
+    assert after["offline"] == "it was made from manifests and prices of aws eu-west-1 of 2026-09-21"
+    assert after["notes"] == []
