@@ -155,20 +155,23 @@ def used_catalog(name: str, settings: Settings) -> Catalog:
 
 
 def catalog_places(settings: Settings) -> tuple[Place, ...]:
-    """The regions of the configuration's clouds whose prices can be read, each with how that is done."""
+    """The configuration's clouds, each with its own region and those that were refreshed by hand before."""
     kept = store(settings)
-    return tuple(_place_of(name, settings, kept) for name in catalog_names(settings))
+    out = []
+    for name in catalog_names(settings):
+        regions = {catalog_source(name, settings).region, *kept.regions(name)}
+        out += [_place_of(name, region, settings, kept) for region in sorted(regions)]
+    return tuple(out)
 
 
-def _place_of(name: str, settings: Settings, kept: Store) -> Place:
-    region = catalog_source(name, settings).region
+def _place_of(name: str, region: str, settings: Settings, kept: Store) -> Place:
 
     def refresh() -> Catalog:
         fresh, _ = read_catalog(name, settings, region, lambda _: None)
         kept.keep(fresh)
         return fresh
 
-    return Place(name, lambda: kept.latest(name, region).catalog, refresh)
+    return Place(name, region, lambda: kept.latest(name, region).catalog, refresh)
 
 
 def _seen_through(overlay: Overlay, provider: Provider, prices: Store) -> Provider:

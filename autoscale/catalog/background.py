@@ -16,6 +16,7 @@ class Place(NamedTuple):
     """One region of one cloud: its last good catalogue, None before the first, and how it is read anew and kept."""
 
     provider: str
+    region: str
     latest: Callable[[], Catalog | None]
     refresh: Callable[[], Catalog]
 
@@ -39,7 +40,7 @@ class Refresher:
         self._places = places
         self._every_s = every_s
         self._listener = listener
-        self._not_before_s: dict[str, int] = {}
+        self._not_before_s: dict[tuple[str, str], int] = {}
 
     def turn(self, now_s: int) -> int:
         """Refresh what is due; seconds until the next is. Whatever goes wrong is told and tried again."""
@@ -49,14 +50,14 @@ class Refresher:
             try:
                 fresh = place.refresh()
             except Exception as error:  # noqa: BLE001 - prices must never stop the engine
-                self._not_before_s[place.provider] = now_s + min(_RETRY_S, self._every_s)
+                self._not_before_s[place.provider, place.region] = now_s + min(_RETRY_S, self._every_s)
                 self._listener.failed(place.provider, error)
             else:
-                self._not_before_s.pop(place.provider, None)
+                self._not_before_s.pop((place.provider, place.region), None)
                 self._listener.refreshed(place.provider, fresh)
         return max(1, min((self._due_s(place) - now_s for place in self._places), default=self._every_s))
 
     def _due_s(self, place: Place) -> int:
         found = place.latest()
         due_s = found.at_s + self._every_s if found else 0
-        return max(due_s, self._not_before_s.get(place.provider, 0))
+        return max(due_s, self._not_before_s.get((place.provider, place.region), 0))

@@ -61,6 +61,10 @@ class Store:
         except OSError:
             return set()
 
+    def regions(self, provider: str) -> list[str]:
+        """The regions of a cloud that there is a file of."""
+        return sorted(each.partition(" ")[2] for each in self.kept() if each.startswith(f"{provider} "))
+
     def keep(self, catalog: Catalog) -> Path:
         """Put a good catalogue in the place of the last one. Raises BadInput when it can't be written."""
         path = self.path(catalog.provider, catalog.region)

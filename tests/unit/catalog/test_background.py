@@ -36,7 +36,7 @@ class Cloud:
 
 def refresher(cloud: Cloud) -> Refresher:
     """Every six hours."""
-    return Refresher([Place("aws", lambda: cloud.kept, cloud.refresh)], every_s=6 * HOUR, listener=cloud)
+    return Refresher([Place("aws", "x", lambda: cloud.kept, cloud.refresh)], every_s=6 * HOUR, listener=cloud)
 
 
 def test_the_first_time_at_once_then_when_they_are_old() -> None:

@@ -96,6 +96,7 @@ def test_the_cache_gives_what_was_kept(tmp_path: Path) -> None:
     assert store.latest("aws", "us-east-1").catalog is store.latest("aws", "us-east-1").catalog  # read once
     assert store.latest("aws", "eu-west-1") == (None, "")
     assert store.kept() == {"aws us-east-1"}
+    assert (store.regions("aws"), store.regions("gcp")) == (["us-east-1"], [])
 
 
 def test_a_broken_cache_says_so_and_is_no_catalogue(tmp_path: Path) -> None:
