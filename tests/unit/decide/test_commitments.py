@@ -77,6 +77,13 @@ def test_groups_share_it_within_their_own_limits(most: int) -> None:
     assert plan.cost_microusd_per_hour == 10 * USD + 2
 
 
+def test_a_group_with_two_prices_has_one_maximum() -> None:
+    """Its paid nodes and those it would still sell count together."""
+    plan = plan_for(snapshot(pods=pods("a", 16), groups=(of("owned", "h100", 30, max_nodes=1),)), NODES)
+    assert targets(plan) == {"owned": 1}
+    assert sum(len(unmet.pods) for unmet in plan.unmet) == 8
+
+
 def test_money_covers_what_it_reaches_at_its_own_rate() -> None:
     """50 US$ an hour at 20 % off pay for two nodes of 30, not for a third; that one costs what the cloud asks."""
     spend = Commitment("savings plan", Selector(), spend_microusd_per_hour=50 * USD, discount_ppm=200_000)
