@@ -206,3 +206,28 @@ def test_a_providers_view_says_what_boots() -> None:
             taints=(Taint("t"),),
         )
     ]
+
+
+def test_rules_between_pods_are_kept(cluster: EmbeddedCluster, machines: list[BootInstance]) -> None:
+    """Two that keep apart take a node each and a third waits; company goes where the others are, whenever they come."""
+    machines += [machine("m1"), machine("m2")]
+    eventually("the nodes are there", lambda: len(cluster.nodes()) == 2)
+
+    def term(app: str) -> dict[str, Any]:
+        required = {"topologyKey": "kubernetes.io/hostname", "labelSelector": {"matchLabels": {"app": app}}}
+        return {"requiredDuringSchedulingIgnoredDuringExecution": [required]}
+
+    def labelled(name: str, app: str, **spec: Any) -> dict[str, Any]:
+        made = pod(name, **spec)
+        made["metadata"]["labels"] = {"app": app}
+        return made
+
+    cluster.create(labelled("friend", "friend", affinity={"podAffinity": term("web-2")}))
+    for i in range(3):
+        cluster.create(labelled(f"web-{i}", f"web-{i}" if i == 2 else "web", affinity={"podAntiAffinity": term("web")}))
+    eventually("two are bound", lambda: sum(bool(homes(cluster)[f"web-{i}"]) for i in range(2)) == 2)
+    eventually("the third is told", lambda: "conditions" in cluster.get("Pod", "default/web-2")["status"])
+    assert {homes(cluster)["web-0"], homes(cluster)["web-1"]} == {"m1", "m2"}
+    assert (homes(cluster)["web-2"], homes(cluster)["friend"]) == ("", "")
+    machines.append(machine("m3"))
+    eventually("both have a node", lambda: homes(cluster)["web-2"] == homes(cluster)["friend"] == "m3")
