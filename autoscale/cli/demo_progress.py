@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from autoscale.cli.demo_world import DemoWorld, Standing
     from autoscale.cli.table import Paper
 
@@ -42,7 +44,7 @@ class Line:
             self._said, self._said_s = text, now_s
 
 
-def follow(world: DemoWorld, paper: Paper, *, live: bool, within_s: float) -> bool:
+def follow(world: DemoWorld, paper: Paper, go_on: Callable[[], None], *, live: bool, within_s: float) -> bool:
     """Show progress until all is as planned, at most so long; whether it is."""
     line = Line(paper, live=live)
     until_s = time.monotonic() + within_s
@@ -50,6 +52,7 @@ def follow(world: DemoWorld, paper: Paper, *, live: bool, within_s: float) -> bo
     try:
         while not standing.done and time.monotonic() < until_s:
             line.show(standing)
+            go_on()
             time.sleep(_LOOK_S)
             standing = world.standing()
     finally:

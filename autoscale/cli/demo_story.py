@@ -14,13 +14,13 @@ from typing import TYPE_CHECKING
 
 import click
 
-from autoscale.cli import words
+from autoscale.cli import signals, words
 from autoscale.cli.table import Paper, table
 from autoscale.errors import AutoscaleError
 from autoscale.model.plan import Resize
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Callable, Iterator, Sequence
 
     from autoscale.cli.demo_cast import Work
     from autoscale.cli.demo_summary import Summary
@@ -39,16 +39,23 @@ def tell(*, keep: bool, seed: int) -> None:
     paper = paper_of_stdout()
     started_s = time.monotonic()
     click.echo("The real engine; API server and AWS live in this process, nothing else is used.")
+    ended: list[signal.Signals] = []
+
+    def go_on() -> None:
+        if ended:
+            raise KeyboardInterrupt
+
     with ExitStack() as stack:
+        stack.enter_context(signals.heard(ended.append, then=signal.default_int_handler))
         with _starting(paper, live=live):
             from autoscale.cli.demo_summary import summarise
             from autoscale.cli.demo_world import opened
 
             world = stack.enter_context(opened(seed))
-        story = _Story(world, paper, live=live)
-        story.first_wave()
-        story.carry_out()
-        story.second_wave()
+        story = _Story(world, paper, go_on, live=live)
+        for chapter in (story.first_wave, story.carry_out, story.second_wave):
+            go_on()
+            chapter()
         summary = summarise(world)
         story.end(summary)
         took = f"Took {time.monotonic() - started_s:.0f} s: machines boot in 2 to 4 s here, real ones in minutes."
@@ -59,10 +66,9 @@ def tell(*, keep: bool, seed: int) -> None:
 
 
 def paper_of_stdout() -> Paper:
-    """What the story is told on, with the process made ready to tell it: SIGTERM cleans up as Ctrl-C does."""
+    """What the story is told on, with the process made ready to tell it."""
     if isinstance(sys.stdout, io.TextIOWrapper):
         sys.stdout.reconfigure(errors="replace")  # a terminal that knows no block characters shows others
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
     logging.getLogger("autoscale").addHandler(logging.NullHandler())  # what goes wrong is told at the end, once
     return Paper.of_stdout() if sys.stdout.isatty() else Paper(width=_WIDTH)
 
@@ -83,6 +89,7 @@ def _starting(paper: Paper, *, live: bool) -> Iterator[None]:
 class _Story:
     world: DemoWorld
     paper: Paper
+    go_on: Callable[[], None]  # raises KeyboardInterrupt when the user wants an end; asked where nothing is half-done
     live: bool
     shown: str = ""  # id of the plan shown before anything was bought
 
@@ -154,7 +161,8 @@ class _Story:
             click.echo(f"\nIt goes on until Ctrl-C. Look around: curl -s {cluster.url}/api/v1/nodes")
             click.echo(f"Kubeconfig: {cluster.kubeconfig_path}")
             while True:
-                time.sleep(1)
+                self.go_on()
+                time.sleep(0.1)
         except KeyboardInterrupt:
             click.echo()
 
@@ -182,6 +190,7 @@ class _Story:
         while len(self.world.diary.purchases) <= after:
             if time.monotonic() > until_s:
                 raise self._late("the loop bought nothing")
+            self.go_on()
             time.sleep(0.05)
         return self.world.diary.purchases[after]
 
@@ -196,7 +205,7 @@ class _Story:
     def _follow(self) -> None:
         from autoscale.cli.demo_progress import follow
 
-        if not follow(self.world, self.paper, live=self.live, within_s=_PATIENCE_S):
+        if not follow(self.world, self.paper, self.go_on, live=self.live, within_s=_PATIENCE_S):
             raise self._late("not all nodes and pods were there")
 
     def _late(self, what: str) -> AutoscaleError:

@@ -5,10 +5,11 @@ from __future__ import annotations
 import os
 import signal
 import threading
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
+from autoscale.cli import signals
 from autoscale.cli.options import cluster_options, config_option, overlay_option
 
 if TYPE_CHECKING:
@@ -64,7 +65,7 @@ def run(
     kubeconfig: str | None,
     context: str | None,
 ) -> None:
-    """Observe, decide and act until stopped. A signal ends it within a tick."""
+    """Observe, decide and act until stopped. A signal ends it after its tick, a second one at once."""
     from prometheus_client import CollectorRegistry
 
     from autoscale import wiring
@@ -82,6 +83,11 @@ def run(
     registry = CollectorRegistry()
     pulse = Pulse(Both(Log(log), Metrics(registry)))
     stop = threading.Event()
+
+    def end(heard: signal.Signals) -> None:
+        stop.set()
+        log.info("stopping", signal=heard.name)
+
     with wiring.cluster(kubeconfig, context, watch=True) as cluster:
         _readable([provider.first() for provider in providers])
         server = None if once else _serve(registry, pulse, metrics_port)
@@ -96,14 +102,14 @@ def run(
             witness=pulse,
             dry_run=dry_run,
         )
-        _until_signal(stop, log)
         prices = Prices(settings, registry, log)
         if not once:
             refresh_beside(settings, prices, stop)
         port = server.server_address[1] if server is not None else None
         log.info("started", cluster=settings.cluster, config=settings.source, dry_run=dry_run, metrics_port=port)
         try:
-            turn_until(engine, stop, once=once)
+            with signals.heard(end, then=signal.SIG_DFL):
+                turn_until(engine, stop, once=once)
         finally:
             if server is not None:
                 server.shutdown()
@@ -129,15 +135,3 @@ def _serve(registry: CollectorRegistry, pulse: Pulse, port: int) -> ThreadingHTT
         return serve(registry, pulse, port)
     except OSError as error:
         raise BadInput(f"port {port} can't be used, {os.strerror(error.errno or 0)}", where="--metrics-port") from error
-
-
-def _until_signal(stop: threading.Event, log: Any) -> None:
-    """The first signal ends the loop after its tick; a second one ends the process at once."""
-
-    def heard(number: int, _frame: Any) -> None:
-        stop.set()
-        log.info("stopping", signal=signal.Signals(number).name)
-        signal.signal(number, signal.SIG_DFL)
-
-    for each in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(each, heard)
