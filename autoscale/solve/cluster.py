@@ -1,10 +1,13 @@
-"""When hardly two pods are equal: classes of like pods, shrunk to the smallest, for a bound and for duals.
+"""When hardly two pods are equal: clusters of like pods, a smaller problem for a bound and one for a plan.
 
 A plan for the true pods is one for pods that ask for less, so with every class's request lowered to the least of its
 cluster, resource by resource, each plan's cost stays possible and the optimum can only fall: the smaller problem's
-bound is a bound. Its duals then lead a greedy plan and the neighbourhood search for the pods as they are.
+bound is a bound. With requests at the mean of the cluster instead, a plan is one that the true pods nearly fit.
 
-A cluster's homes are those of any of its members, which only widens the choice again. What a cluster loses is
+Pods in one cluster have the same homes and ask for the same number of GPUs (of everything that is asked for in few
+different quantities): to take a pod that needs one dear machine for one that runs anywhere would cost most of the bound.
+Only where that makes too many clusters are the least valuable of them thrown together; the homes are then those of any
+member, which only widens the choice again. What a cluster loses is
 estimated by the cheapest cost of a pod by the resource that it takes most of, min_b price_b max_r w_r / capacity_br, for
 the members and for the cluster's smallest request. The cluster that loses most is halved where that helps most, by the
 median of a resource or by a home that about half of its members have, until there are as many as a linear program takes.
@@ -28,24 +31,63 @@ MANY_CLASSES = 500
 
 CLUSTERS = 480
 
+FEW_QUANTITIES = 16
+"""A resource that is asked for in at most so many different quantities is counted in pieces, as GPUs are."""
 
-def shrunk(reduced: Reduced, clusters: int = CLUSTERS, seconds: float = inf) -> tuple[Reduced, Matrix]:
-    """The smaller problem, and the cluster of each class; fewer clusters when time runs out.
 
-    Rules that weigh pods must not be in it.
-    """
+def clusters(reduced: Reduced, most: int = CLUSTERS, seconds: float = inf) -> list[list[int]]:
+    """Classes that are much alike, together; fewer clusters when time runs out. Rules that weigh pods must not be in it."""
     until = perf_counter() + seconds
-    groups: dict[object, list[int]] = {}
-    for c in range(len(reduced.demand)):
-        groups.setdefault((reduced.penalty[c], reduced.most[c]), []).append(c)
     values = np.array([_value(reduced, [c]) for c in range(len(reduced.demand))])
-    heap = [_entry(reduced, values, members) for members in groups.values()]
+    heap = [_entry(reduced, values, members) for members in _alike(reduced, values, most)]
     heapify(heap)
-    while len(heap) < clusters and heap[0][0] < 0 and perf_counter() < until:
+    while len(heap) < most and heap[0][0] < 0 and perf_counter() < until:
         _, members = heappop(heap)
         for half in _halves(reduced, members):
             heappush(heap, _entry(reduced, values, half))
-    return _smallest(reduced, sorted(members for _, members in heap))
+    return sorted(members for _, members in heap)
+
+
+def shrunk(reduced: Reduced, groups: list[list[int]]) -> Reduced:
+    """The problem with the smallest request of each cluster: its optimum is a lower bound."""
+    return _with(
+        reduced,
+        groups,
+        request=np.array([reduced.request[members].min(axis=0) for members in groups]),
+        admits=np.array([reduced.admits[:, members].max(axis=1) for members in groups]).T.copy(),
+    )
+
+
+def typical(reduced: Reduced, groups: list[list[int]]) -> Reduced:
+    """The problem with the mean request of each cluster, where what holds it holds all that is alike: for a plan to begin with."""
+    request = np.array([np.ceil(reduced.request[members].mean(axis=0)) for members in groups])
+    admits = np.array([reduced.admits[:, members].max(axis=1) for members in groups]).T
+    fits = (request[None, :, :] <= reduced.capacity[:, None, :]).all(axis=2)
+    return _with(reduced, groups, request=request, admits=(admits * fits).astype(reduced.admits.dtype))
+
+
+def _alike(reduced: Reduced, values: Matrix, most: int) -> list[list[int]]:
+    """Classes with the same homes and pieces; the least valuable of them thrown together when there are too many."""
+    pieces = [
+        r for r in range(reduced.request.shape[1]) if len(np.unique(reduced.request[:, r])) <= FEW_QUANTITIES
+    ]
+    exact: dict[object, list[int]] = {}
+    for c in range(len(reduced.demand)):
+        key = (
+            reduced.penalty[c],
+            reduced.most[c],
+            reduced.admits[:, c].tobytes(),
+            reduced.request[c, pieces].tobytes(),
+        )
+        exact.setdefault(key, []).append(c)
+    groups = list(exact.values())
+    if len(groups) <= 4 * most // 3:
+        return groups
+    groups.sort(key=lambda members: (-float(values[members] @ reduced.demand[members]), members))
+    pooled: dict[object, list[int]] = {}
+    for members in groups[most // 2 :]:
+        pooled.setdefault((reduced.penalty[members[0]], reduced.most[members[0]]), []).extend(members)
+    return [*groups[: most // 2], *map(sorted, pooled.values())]
 
 
 def _value(reduced: Reduced, members: list[int]) -> float:
@@ -89,22 +131,18 @@ def _halves(reduced: Reduced, members: list[int]) -> tuple[list[int], list[int]]
     return best[1] if best else (members[:middle], members[middle:])
 
 
-def _smallest(reduced: Reduced, clusters: list[list[int]]) -> tuple[Reduced, Matrix]:
-    cluster_of = np.zeros(len(reduced.demand), dtype=int)
-    for i, members in enumerate(clusters):
-        cluster_of[members] = i
-    first = [members[0] for members in clusters]
-    small = replace(
+def _with(reduced: Reduced, groups: list[list[int]], *, request: Matrix, admits: Matrix) -> Reduced:
+    first = [members[0] for members in groups]
+    return replace(
         reduced,
-        demand=np.array([reduced.demand[members].sum() for members in clusters]),
+        demand=np.array([reduced.demand[members].sum() for members in groups]),
         penalty=reduced.penalty[first],
-        most=np.array([_most(reduced, members) for members in clusters]),
-        request=np.array([reduced.request[members].min(axis=0) for members in clusters]),
-        admits=np.array([reduced.admits[:, members].max(axis=1) for members in clusters]).T.copy(),
+        most=np.array([_most(reduced, members) for members in groups]),
+        request=request,
+        admits=admits,
         whole=reduced.whole[first],
-        members=[[] for _ in clusters],
+        members=[[] for _ in groups],
     )
-    return small, cluster_of
 
 
 def _most(reduced: Reduced, members: list[int]) -> float:

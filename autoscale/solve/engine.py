@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from time import perf_counter
 from typing import TYPE_CHECKING
@@ -13,16 +14,18 @@ from autoscale.model.problem import Solution, Status
 from autoscale.solve import fallback, native
 from autoscale.solve.bindings import bindings
 from autoscale.solve.check import check
-from autoscale.solve.cluster import MANY_CLASSES, shrunk
+from autoscale.solve.cluster import MANY_CLASSES, clusters, shrunk, typical
 from autoscale.solve.expand import expand
 from autoscale.solve.money import objective_of
-from autoscale.solve.native import Answer, Cancel
+from autoscale.solve.native import Answer, Cancel, Guide
+from autoscale.solve.realise import realise
 from autoscale.solve.reduce import Reduced, reduce
 
 if TYPE_CHECKING:
     from autoscale.model.problem import Problem
 
-BOUND_SHARE = 0.5
+OUTLINE_SHARE = 0.4
+"""Of the time, for bound and outline when pods are all different; the rest is for the pods themselves."""
 
 OPTIMAL_GAP = 1e-4
 """An answer is called optimal when it is proven to be within 0.01 % of the best."""
@@ -60,14 +63,23 @@ def _search(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answ
 
 
 def _search_by_clusters(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answer:
-    """A bound and duals from the clusters' problem in the first half of the time, a plan for the true pods in the rest."""
+    """A bound from the clusters at their smallest beside a plan for them at their mean, then a search for the true pods."""
     started = perf_counter()
-    small, cluster_of = shrunk(reduced, seconds=0.3 * seconds)
+    groups = clusters(reduced, seconds=0.2 * seconds)
+    kin = np.zeros(len(reduced.demand), dtype=int)
+    for g, members in enumerate(groups):
+        kin[members] = g
+    small, mean = shrunk(reduced, groups), typical(reduced, groups)
+    share = max(0.001, min(OUTLINE_SHARE * seconds, 0.75 * (seconds - (perf_counter() - started))))
+    with ThreadPoolExecutor(1) as pool:
+        beside = pool.submit(native.run, mean, share, seed=seed, cancel=cancel, workers=1)
+        outline = native.run(small, share, seed=seed, cancel=cancel, workers=1)
+        begun = beside.result()
+    y = np.array(begun.y)[kin]
+    guide = Guide(outline.bound, y, kin, realise(reduced, groups, mean, begun.nodes, y))
     left = seconds - (perf_counter() - started)
-    outline = native.run(small, max(0.001, min(BOUND_SHARE * seconds, 0.75 * left)), seed=seed, cancel=cancel)
-    y = np.array(outline.y)[cluster_of]
-    left = seconds - (perf_counter() - started)
-    answer = native.search(reduced, max(left, 0.001), bound=outline.bound, y=y, seed=seed, cancel=cancel)
+    answer = native.search(reduced, max(left, 0.001), guide=guide, seed=seed, cancel=cancel)
+    y = np.array(outline.y)[kin]
     return replace(answer, y=y.tolist(), limit_price=outline.limit_price, rule_price=outline.rule_price)
 
 

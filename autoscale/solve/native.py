@@ -18,7 +18,7 @@ from autoscale.errors import BadInput
 if TYPE_CHECKING:
     from autoscale.solve.reduce import Matrix, Reduced
 
-KERNEL_ABI = 2
+KERNEL_ABI = 3
 """What a compiled kernel must answer to be used: the number in kernel/core.h."""
 
 NO_PLAN = 1e299
@@ -44,6 +44,27 @@ class _Instance(ctypes.Structure):
     ]
 
 
+class _Start(ctypes.Structure):
+    """The C struct of the same name."""
+
+    _fields_ = [("n", ctypes.c_int), *((name, _I) for name in ("bin", "begin", "class_of", "count_of"))]
+
+
+Node = tuple[int, tuple[tuple[int, int], ...], int]
+"""(bin, pods by class, how many such nodes)."""
+
+
+@dataclass(frozen=True, slots=True)
+class Guide:
+    """What leads a search: a bound proven elsewhere, a value of a pod of each class, which classes are much alike (equal
+    numbers), and nodes to begin with."""
+
+    bound: int
+    y: Matrix
+    kin: Matrix
+    nodes: list[Node]
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What an engine found for a reduced problem: nodes as (bin, pods by class, how many such nodes).
@@ -51,7 +72,7 @@ class Answer:
     `bound` is proven for the objective; `y`, `limit_price` and `rule_price` are the duals of classes, limits, rules.
     """
 
-    nodes: list[tuple[int, tuple[tuple[int, int], ...], int]]
+    nodes: list[Node]
     pending: list[int]
     bound: int
     y: list[float]
@@ -132,7 +153,7 @@ def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     lib.autoscale_new.restype = solver
     lib.autoscale_run.argtypes = [solver, ctypes.c_double, ctypes.c_int]
     lib.autoscale_run.restype = None
-    lib.autoscale_search.argtypes = [solver, ctypes.c_double, ctypes.c_int, ctypes.c_double, _D]
+    lib.autoscale_search.argtypes = [solver, ctypes.c_double, ctypes.c_int, ctypes.c_double, _D, _I, ctypes.POINTER(_Start)]
     lib.autoscale_search.restype = None
     lib.autoscale_number.argtypes = [solver, ctypes.c_int]
     lib.autoscale_number.restype = ctypes.c_double
@@ -159,19 +180,39 @@ def run(reduced: Reduced, seconds: float, *, seed: int, cancel: Cancel, workers:
         lib.autoscale_free(solver)
 
 
-def search(reduced: Reduced, seconds: float, *, bound: int, y: Matrix, seed: int, cancel: Cancel) -> Answer:
-    """Neighbourhood search alone, led by duals from elsewhere; `bound` is proven there."""
+def search(reduced: Reduced, seconds: float, *, guide: Guide, seed: int, cancel: Cancel) -> Answer:
+    """Neighbourhood search alone, led by what was found for a problem much like it."""
     lib = library()
     if lib is None:
         raise RuntimeError("no compiled kernel")
     instance, keep = _instance(reduced)
-    keep.append(np.ascontiguousarray(y, dtype=np.float64))
+    y, kin, start = guide.y.astype(np.float64), guide.kin.astype(np.int32), _start(guide.nodes, keep)
     solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
     try:
-        lib.autoscale_search(solver, seconds, threads(), float(bound), keep[-1].ctypes.data_as(_D))
+        lib.autoscale_search(
+            solver,
+            seconds,
+            threads(),
+            float(guide.bound),
+            y.ctypes.data_as(_D),
+            kin.ctypes.data_as(_I),
+            ctypes.byref(start),
+        )
         return _answer(lib, solver, reduced)
     finally:
         lib.autoscale_free(solver)
+
+
+def _start(nodes: list[Node], keep: list[Matrix]) -> _Start:
+    lists = (
+        [b for b, _, _ in nodes],
+        np.cumsum([0, *(len(pods) for _, pods, _ in nodes)]),
+        [c for _, pods, _ in nodes for c, _ in pods],
+        [count for _, pods, _ in nodes for _, count in pods],
+    )
+    arrays = [np.array([*values, 0], dtype=np.int32) for values in lists]
+    keep += arrays
+    return _Start(len(nodes), *(array.ctypes.data_as(_I) for array in arrays))
 
 
 def _instance(reduced: Reduced) -> tuple[_Instance, list[Matrix]]:

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-enum { KERNEL_ABI = 2 }; /* one more whenever Instance or an exported function changes; native.py must say the same */
+enum { KERNEL_ABI = 3 }; /* one more whenever Instance or an exported function changes; native.py must say the same */
 
 typedef struct {
     int R, C, B, K, G;
@@ -27,6 +27,12 @@ typedef struct {
     const int *group_bin;
     double unit;                   /* every objective is a whole multiple of it */
 } Instance;
+
+/* nodes to begin with, each with its pods */
+typedef struct {
+    int n;
+    const int *bin, *begin, *class_of, *count_of; /* [n], [n+1], entries */
+} Start;
 
 /* ---- patterns: what one node of a bin holds; each is stored once ---- */
 typedef struct { int bin, begin, length; } Pattern;
@@ -198,6 +204,7 @@ typedef struct Solver {
     double *base_coef;
     double *left, *stock, *slack;  /* [C] demand, [B] supply (negative: without end), [K] rules: what remains */
     double *profit;                /* [C] */
+    const int *kin;                /* [C] which classes are much alike, or NULL: each is like itself only */
     uint64_t *tried;               /* [65536] neighbourhoods searched in vain, by hash */
     uint64_t seed;
     volatile int *cancel;
@@ -235,6 +242,7 @@ double root_solve(Solver *s, double cutoff, int most_exact);
 /* ---- heuristics (dive.c, search.c), tree (tree.c) ---- */
 double dive(Solver *s, Plan *out, double cutoff, double noise); /* places s->left, using s->stock and s->slack */
 void dive_from_root(Solver *s, double noise, double loose);      /* floors of the root's LP solution less `loose`, then dive */
+double fix(Solver *s, Plan *out, int pattern, double want, double *cost);
 void greedy(Solver *s, Plan *out, const double *value);           /* places s->left by value per price */
 void search(Solver *s, double effort);                            /* until that much effort is spent */
 double effort(const Solver *s);

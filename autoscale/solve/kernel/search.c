@@ -4,6 +4,9 @@
    difference between the plan's cost and the LP bound, so it says where the money is lost. A try frees a few
    wasteful nodes and dives again for their pods; equal or better is kept (Shaw 1998; waste as in cutting stock). */
 #include "core.h"
+#ifndef MOSTN
+#define MOSTN 10
+#endif
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -41,6 +44,8 @@ static void tidy(Solver *s, Plan *plan)
     free(at);
 }
 
+static int kin_of(const Solver *s, int c) { return s->kin ? s->kin[c] : c; }
+
 static int related(const Solver *s, int p, int q)
 {
     const Pattern *a = &s->pool.at[p], *b = &s->pool.at[q];
@@ -48,7 +53,7 @@ static int related(const Solver *s, int p, int q)
         return 1;
     for (int e = a->begin; e < a->begin + a->length; e++)
         for (int f = b->begin; f < b->begin + b->length; f++)
-            if (s->pool.class_of[e] == s->pool.class_of[f])
+            if (kin_of(s, s->pool.class_of[e]) == kin_of(s, s->pool.class_of[f]))
                 return 1;
     return 0;
 }
@@ -132,7 +137,7 @@ void search(Solver *s, double until)
         memcpy(s->stock, kept_stock, sizeof(double) * in->B);
         memcpy(s->slack, kept_slack, sizeof(double) * in->K);
         double u = random_unit(s);
-        int nodes = 2 + (int)(u * u * u * 38);
+        int nodes = 2 + (int)(u * u * u * (s->kin ? MOSTN : 38));
         plan_copy(&s->trial, &now, in->C);
         double old = take_out(s, &s->trial, weight, nodes), pending = 0.0;
         for (int c = 0; c < in->C; c++)

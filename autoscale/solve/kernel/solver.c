@@ -282,8 +282,26 @@ void autoscale_run(Solver *s, double seconds, int threads)
         tree(s);
 }
 
-/* For very many classes: no linear program; greedy plans led by the duals y given, then neighbourhood search. */
-void autoscale_search(Solver *s, double seconds, int threads, double bound, const double *y)
+/* the nodes given, and a dive for the pods that they leave */
+static void complete_plan(Solver *s, const Start *start)
+{
+    const Instance *in = s->in;
+    double cost = 0.0;
+    plan_clear(&s->trial, in->C);
+    memcpy(s->left, in->demand, sizeof(double) * in->C);
+    memcpy(s->stock, in->limit, sizeof(double) * in->B);
+    memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
+    for (int i = 0; i < start->n; i++) {
+        int begin = start->begin[i], length = start->begin[i + 1] - begin;
+        fix(s, &s->trial, pool_add(&s->pool, start->bin[i], start->class_of + begin, start->count_of + begin, length), 1, &cost);
+    }
+    if (dive(s, &s->trial, 1e299, 0.0) < 1e299)
+        offer(s, &s->trial);
+}
+
+/* For very many classes: no linear program; a plan begun elsewhere and greedy plans led by the duals y given, then
+   neighbourhood search among nodes with pods that are alike. */
+void autoscale_search(Solver *s, double seconds, int threads, double bound, const double *y, const int *kin, const Start *start)
 {
     s->threads = threads;
     s->started = now_s();
@@ -292,12 +310,15 @@ void autoscale_search(Solver *s, double seconds, int threads, double bound, cons
     nothing_bought(s);
     root_build(s);
     s->bound = s->root_bound = bound;
+    s->kin = kin;
     memcpy(s->root_y, y, sizeof(double) * s->in->C);
     greedy_plan(s, y);
     cheapest_values(s);
     greedy_plan(s, s->profit);
+    complete_plan(s, start);
     s->complete = 1;
     s->twin = twin_of(s);
+    s->twin->kin = kin;
     while (!proven(s) && !out_of_time(s))
         pair_turn(s, WORK, search_too, NULL);
 }

@@ -20,6 +20,7 @@ typedef struct {
     Node *heap;
     int n, room, serial;
     double closed;                 /* least bound among nodes that can't be branched on */
+    double *gain;                  /* [G] the most that branching on the set's total was probed to bring */
     double in_nodes, in_dives;     /* effort */
 } Tree;
 
@@ -119,7 +120,7 @@ static Node child_of(Solver *s, Tree *t, const Node *node, Branch branch, double
     return child;
 }
 
-enum { PROBES = 12, PROBE_PIVOTS = 40, PATIENCE = 5, KEPT = 1000 };
+enum { PROBES = 12, ROOT_PROBES = 40, PROBE_PIVOTS = 40, PATIENCE = 5, KEPT = 1000 };
 #define POOR 0.1       /* of what is missing to the best plan: a bound that moves less is worth other candidates */
 #define FLATTERED 0.25 /* of what is missing: more than that is not believed of a threshold beside numbers of nodes */
 #define TRIFLE 1e-4
@@ -139,22 +140,22 @@ static double away_from_whole(double total)
 }
 
 /* into the list of the best, unless it is there already: the same total at the same price */
-static int enter_choice(Choice *choice, int n, Choice new)
+static int enter_choice(Choice *choice, int n, int most, Choice new)
 {
     for (int t = 0; t < n; t++)
         if (fabs(choice[t].total - new.total) < 1e-9 && fabs(choice[t].score - new.score) < 1e-9 * new.score)
             return n;
-    if (n == PROBES && choice[n - 1].score >= new.score)
+    if (n == most && choice[n - 1].score >= new.score)
         return n;
-    int at = n < PROBES ? n++ : PROBES - 1;
+    int at = n < most ? n++ : most - 1;
     for (; at > 0 && choice[at - 1].score < new.score; at--)
         choice[at] = choice[at - 1];
     choice[at] = new;
     return n;
 }
 
-/* the sets whose totals are furthest from whole, weighed by price; their number */
-static int candidates(const Solver *s, Choice *choice)
+/* the sets whose totals are furthest from whole, weighed by price, or that brought most before; their number */
+static int candidates(const Solver *s, const Tree *t, Choice *choice, int most)
 {
     const Instance *in = s->in;
     const Lp *lp = &s->root;
@@ -173,7 +174,7 @@ static int candidates(const Solver *s, Choice *choice)
         if (away_from_whole(sum) < 1e-4)
             continue;
         double score = (price / sum) * away_from_whole(sum) / (1.0 + 0.02 * sum);
-        n = enter_choice(choice, n, (Choice){g, -1, 0, sum, score});
+        n = enter_choice(choice, n, most, (Choice){g, -1, 0, sum, score > t->gain[g] ? score : t->gain[g]});
     }
     free(by_bin);
     return n;
@@ -213,7 +214,7 @@ static int threshold_candidates(const Solver *s, Choice *choice)
                 if (away_from_whole(sum) < 1e-4 || !cells_bear(s, group))
                     continue;
                 double score = (price / sum) * away_from_whole(sum) / (1.0 + 0.02 * sum);
-                n = enter_choice(choice, n, (Choice){group, c, least, sum, score});
+                n = enter_choice(choice, n, PROBES, (Choice){group, c, least, sum, score});
             }
     }
     free(alone);
@@ -270,13 +271,16 @@ static double probed(Solver *s, const Node *node, const Choice *choice, double m
 }
 
 /* Strong branching among choice[from..to): better than `best`, or -1; not many in a row in vain. */
-static int strongest(Solver *s, const Node *node, const Choice *choice, int from, int to, double share, double *best,
+static int strongest(Solver *s, Tree *t, const Node *node, const Choice *choice, int from, int to, double share, double *best,
                      const Basis *kept)
 {
     double worth = s->best.objective - node->bound + 1.0;
     int pick = -1;
-    for (int i = from, idle = 0; i < to && idle < PATIENCE; i++, idle++) {
+    int patience = node->depth ? PATIENCE : ROOT_PROBES;
+    for (int i = from, idle = 0; i < to && idle < patience; i++, idle++) {
         double score = probed(s, node, &choice[i], share * worth, TRIFLE * worth, kept);
+        if (choice[i].class_of < 0 && sqrt(score) > t->gain[choice[i].group])
+            t->gain[choice[i].group] = sqrt(score);
         if (score > *best * (1 + 1e-9)) {
             *best = score;
             idle = 0;
@@ -288,19 +292,19 @@ static int strongest(Solver *s, const Node *node, const Choice *choice, int from
 
 /* What to branch on: numbers of nodes; thresholds where none of these is broken, or none moves the bound much. A probe
    flatters thresholds, as the patterns that a child needs are not made yet. 0: the LP's solution is whole. */
-static int choose(Solver *s, const Node *node, Choice *picked)
+static int choose(Solver *s, Tree *t, const Node *node, Choice *picked)
 {
     static const Basis nothing;
     Basis kept = nothing;
-    Choice choice[2 * PROBES + 1] = {{0, 0, 0, 0, 0}};
-    int counts = candidates(s, choice), n = counts + threshold_candidates(s, choice + counts);
+    Choice choice[ROOT_PROBES + PROBES + 1] = {{0, 0, 0, 0, 0}};
+    int counts = candidates(s, t, choice, node->depth ? PROBES : ROOT_PROBES), n = counts + threshold_candidates(s, choice + counts);
     double best = -1.0, worth = s->best.objective - node->bound + 1.0;
     lp_save(&s->root, &kept);
     unsigned char *active = promising(&s->root);
     s->root.active = active;
-    int pick = strongest(s, node, choice, 0, counts, 1.0, &best, &kept);
+    int pick = strongest(s, t, node, choice, 0, counts, 1.0, &best, &kept);
     if (!counts || best <= POOR * POOR * worth * worth) {
-        int other = strongest(s, node, choice, counts, n, counts ? FLATTERED : 1.0, &best, &kept);
+        int other = strongest(s, t, node, choice, counts, n, counts ? FLATTERED : 1.0, &best, &kept);
         pick = other < 0 ? pick : other;
     }
     set_rows(s, node->branch, node->depth);
@@ -351,7 +355,7 @@ static void expand(Solver *s, Tree *t, Node *node)
     if (node->bound >= s->best.objective - 0.5 * s->in->unit)
         return;
     Choice choice = {0};
-    if (!choose(s, node, &choice)) {
+    if (!choose(s, t, node, &choice)) {
         dive_from_root(s, 0.0, 0.0);
         if (node->bound < t->closed)
             t->closed = node->bound;
@@ -385,7 +389,7 @@ static void grow(Solver *s, double work, void *state)
 
 void tree(Solver *s)
 {
-    Tree t = {.closed = 1e300};
+    Tree t = {.closed = 1e300, .gain = calloc(s->in->G + 1, sizeof(double))};
     Node root = {s->bound, 0, 0, t.serial++, NULL, NULL};
     root.rows = s->root.m;
     root.basic = malloc(sizeof(int) * root.rows);
@@ -400,4 +404,5 @@ void tree(Solver *s)
         drop(&node);
     }
     free(t.heap);
+    free(t.gain);
 }
