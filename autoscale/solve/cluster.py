@@ -68,9 +68,7 @@ def typical(reduced: Reduced, groups: list[list[int]]) -> Reduced:
 
 def _alike(reduced: Reduced, values: Matrix, most: int) -> list[list[int]]:
     """Classes with the same homes and pieces; the least valuable of them thrown together when there are too many."""
-    pieces = [
-        r for r in range(reduced.request.shape[1]) if len(np.unique(reduced.request[:, r])) <= FEW_QUANTITIES
-    ]
+    pieces = [r for r in range(reduced.request.shape[1]) if len(np.unique(reduced.request[:, r])) <= FEW_QUANTITIES]
     exact: dict[object, list[int]] = {}
     for c in range(len(reduced.demand)):
         key = (

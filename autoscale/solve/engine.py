@@ -23,9 +23,13 @@ from autoscale.solve.reduce import Reduced, reduce
 
 if TYPE_CHECKING:
     from autoscale.model.problem import Problem
+    from autoscale.solve.reduce import Matrix
 
-OUTLINE_SHARE = 0.4
-"""Of the time, for bound and outline when pods are all different; the rest is for the pods themselves."""
+OUTLINE_SHARE = 0.2
+"""Of the time, for a plan of the clusters when pods are all different; the rest is for the pods themselves."""
+
+COARSE_CLUSTERS = 300
+"""For that plan: more clusters are closer to the pods, but their linear program takes longer."""
 
 OPTIMAL_GAP = 1e-4
 """An answer is called optimal when it is proven to be within 0.01 % of the best."""
@@ -63,24 +67,38 @@ def _search(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answ
 
 
 def _search_by_clusters(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answer:
-    """A bound from the clusters at their smallest beside a plan for them at their mean, then a search for the true pods."""
-    started = perf_counter()
-    groups = clusters(reduced, seconds=0.2 * seconds)
-    kin = np.zeros(len(reduced.demand), dtype=int)
-    for g, members in enumerate(groups):
-        kin[members] = g
-    small, mean = shrunk(reduced, groups), typical(reduced, groups)
-    share = max(0.001, min(OUTLINE_SHARE * seconds, 0.75 * (seconds - (perf_counter() - started))))
+    """A bound from clusters at their smallest; beside it a plan for clusters at their mean, then a search for the true pods."""
+    until = perf_counter() + seconds
+    fine = clusters(reduced, seconds=0.1 * seconds)
     with ThreadPoolExecutor(1) as pool:
-        beside = pool.submit(native.run, mean, share, seed=seed, cancel=cancel, workers=1)
-        outline = native.run(small, share, seed=seed, cancel=cancel, workers=1)
-        begun = beside.result()
+        beside = pool.submit(native.run, shrunk(reduced, fine), _left(until), seed=seed, cancel=cancel, workers=1)
+        answer = _search_from_outline(reduced, until, seed, cancel)
+        outline = beside.result()
+    y = np.array(outline.y)[_cluster_of(fine)]
+    return replace(
+        answer, bound=outline.bound, y=y.tolist(), limit_price=outline.limit_price, rule_price=outline.rule_price
+    )
+
+
+def _search_from_outline(reduced: Reduced, until: float, seed: int, cancel: Cancel) -> Answer:
+    groups = clusters(reduced, COARSE_CLUSTERS, seconds=0.1 * _left(until))
+    mean = typical(reduced, groups)
+    begun = native.run(mean, OUTLINE_SHARE * _left(until), seed=seed, cancel=cancel, workers=1)
+    kin = _cluster_of(groups)
     y = np.array(begun.y)[kin]
-    guide = Guide(outline.bound, y, kin, realise(reduced, groups, mean, begun.nodes, y))
-    left = seconds - (perf_counter() - started)
-    answer = native.search(reduced, max(left, 0.001), guide=guide, seed=seed, cancel=cancel)
-    y = np.array(outline.y)[kin]
-    return replace(answer, y=y.tolist(), limit_price=outline.limit_price, rule_price=outline.rule_price)
+    guide = Guide(y, kin, realise(reduced, groups, mean, begun.nodes, y))
+    return native.search(reduced, _left(until), guide=guide, seed=seed, cancel=cancel)
+
+
+def _left(until: float) -> float:
+    return max(0.001, until - perf_counter())
+
+
+def _cluster_of(groups: list[list[int]]) -> Matrix:
+    found = np.zeros(sum(map(len, groups)), dtype=int)
+    for g, members in enumerate(groups):
+        found[members] = g
+    return found
 
 
 def _solution(problem: Problem, reduced: Reduced, answer: Answer) -> Solution:

@@ -56,10 +56,8 @@ Node = tuple[int, tuple[tuple[int, int], ...], int]
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """What leads a search: a bound proven elsewhere, a value of a pod of each class, which classes are much alike (equal
-    numbers), and nodes to begin with."""
+    """What leads a search: a value of a pod of each class, which classes are much alike (equal numbers), nodes to begin with."""
 
-    bound: int
     y: Matrix
     kin: Matrix
     nodes: list[Node]
@@ -153,7 +151,7 @@ def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     lib.autoscale_new.restype = solver
     lib.autoscale_run.argtypes = [solver, ctypes.c_double, ctypes.c_int]
     lib.autoscale_run.restype = None
-    lib.autoscale_search.argtypes = [solver, ctypes.c_double, ctypes.c_int, ctypes.c_double, _D, _I, ctypes.POINTER(_Start)]
+    lib.autoscale_search.argtypes = [solver, ctypes.c_double, _D, _I, ctypes.POINTER(_Start)]
     lib.autoscale_search.restype = None
     lib.autoscale_number.argtypes = [solver, ctypes.c_int]
     lib.autoscale_number.restype = ctypes.c_double
@@ -192,8 +190,6 @@ def search(reduced: Reduced, seconds: float, *, guide: Guide, seed: int, cancel:
         lib.autoscale_search(
             solver,
             seconds,
-            threads(),
-            float(guide.bound),
             y.ctypes.data_as(_D),
             kin.ctypes.data_as(_I),
             ctypes.byref(start),

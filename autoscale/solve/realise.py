@@ -57,7 +57,9 @@ def realise(reduced: Reduced, groups: list[list[int]], outline: Reduced, nodes: 
         hosts.append(host)
         wanted = sorted((g for g, count in pods for _ in range(count)), key=lambda g: (-worth[g], g))
         for i, g in enumerate(wanted):
-            kept = [sum(column) for column in zip(*(planned[h] for h in wanted[i + 1 :]), strict=True)] or [0.0] * len(host.room)
+            kept = [sum(column) for column in zip(*(planned[h] for h in wanted[i + 1 :]), strict=True)] or [0.0] * len(
+                host.room
+            )
             spare = [left - used for left, used in zip(host.room, kept, strict=True)]
             _seat(reduced, host, waiting[g], request, spare)
     _fill(reduced, hosts, sorted((c for cluster in waiting for c in cluster), key=lambda c: (-y[c], c)), request)

@@ -4,9 +4,6 @@
    difference between the plan's cost and the LP bound, so it says where the money is lost. A try frees a few
    wasteful nodes and dives again for their pods; equal or better is kept (Shaw 1998; waste as in cutting stock). */
 #include "core.h"
-#ifndef MOSTN
-#define MOSTN 10
-#endif
 #include <math.h>
 #include <stdlib.h>
 #include <string.h>
@@ -137,7 +134,7 @@ void search(Solver *s, double until)
         memcpy(s->stock, kept_stock, sizeof(double) * in->B);
         memcpy(s->slack, kept_slack, sizeof(double) * in->K);
         double u = random_unit(s);
-        int nodes = 2 + (int)(u * u * u * (s->kin ? MOSTN : 38));
+        int nodes = 2 + (int)(u * u * u * 38);
         plan_copy(&s->trial, &now, in->C);
         double old = take_out(s, &s->trial, weight, nodes), pending = 0.0;
         for (int c = 0; c < in->C; c++)

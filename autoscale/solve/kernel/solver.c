@@ -244,12 +244,6 @@ static double nodes_of(const Plan *plan)
     return nodes;
 }
 
-static void search_too(Solver *s, double work, void *state)
-{
-    (void)state;
-    search(s, effort(s) + work);
-}
-
 void autoscale_run(Solver *s, double seconds, int threads)
 {
     const Instance *in = s->in;
@@ -301,15 +295,13 @@ static void complete_plan(Solver *s, const Start *start)
 
 /* For very many classes: no linear program; a plan begun elsewhere and greedy plans led by the duals y given, then
    neighbourhood search among nodes with pods that are alike. */
-void autoscale_search(Solver *s, double seconds, int threads, double bound, const double *y, const int *kin, const Start *start)
+void autoscale_search(Solver *s, double seconds, const double *y, const int *kin, const Start *start)
 {
-    s->threads = threads;
     s->started = now_s();
     s->deadline = s->sack.deadline = s->half_time = s->started + seconds;
     prepare(s);
     nothing_bought(s);
     root_build(s);
-    s->bound = s->root_bound = bound;
     s->kin = kin;
     memcpy(s->root_y, y, sizeof(double) * s->in->C);
     greedy_plan(s, y);
@@ -317,10 +309,7 @@ void autoscale_search(Solver *s, double seconds, int threads, double bound, cons
     greedy_plan(s, s->profit);
     complete_plan(s, start);
     s->complete = 1;
-    s->twin = twin_of(s);
-    s->twin->kin = kin;
-    while (!proven(s) && !out_of_time(s))
-        pair_turn(s, WORK, search_too, NULL);
+    search(s, 1e300);
 }
 
 double autoscale_number(const Solver *s, int what)
