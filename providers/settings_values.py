@@ -10,7 +10,7 @@ from urllib.parse import urlsplit
 
 from autoscale.errors import BadInput
 from autoscale.model.supply import CapacityType
-from autoscale.model.units import MICRO, usd_per_hour
+from autoscale.model.units import MICRO, duration_ms, usd_per_hour
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping, Sequence
@@ -37,6 +37,23 @@ def text(settings: Mapping[str, Any], key: str, section: str, default: str = "")
     if not isinstance(value, str):
         raise BadInput("wrong type", where=f"{section}.{key}", expected="a text", found=repr(value))
     return value
+
+
+def truth(settings: Mapping[str, Any], key: str, section: str, *, default: bool) -> bool:
+    """True or false. Raises BadInput."""
+    value = settings.get(key, default)
+    if not isinstance(value, bool):
+        raise BadInput("wrong value", where=f"{section}.{key}", expected="true or false", found=repr(value))
+    return value
+
+
+def duration_s(settings: Mapping[str, Any], key: str, section: str, default: str) -> int:
+    """A duration with its unit, in whole seconds, rounded up. Raises BadInput."""
+    value = settings.get(key, default)
+    try:
+        return -(-duration_ms(value) // 1000)
+    except ValueError as error:
+        raise BadInput("wrong value", where=f"{section}.{key}", expected=str(error), found=repr(value)) from error
 
 
 def url(settings: Mapping[str, Any], key: str, section: str) -> str:

@@ -143,7 +143,7 @@ class DemoWorld:
 @contextmanager
 def opened(seed: int) -> Iterator[DemoWorld]:
     """The world, with its first wave of pods pending and every node group empty."""
-    providers = {"aws": {"region": REGION}}
+    providers = {"aws": {"region": REGION, "quotas": False}}  # which moto does not know
     settings = Settings(providers=providers, decide=DecideSettings(cluster=CLUSTER), loop=_RHYTHM)
     with ExitStack() as open_, _without_proxies():
         aws = open_.enter_context(EmbeddedAws(cluster=CLUSTER))

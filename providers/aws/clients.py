@@ -75,6 +75,13 @@ class Clients:
         return getattr(self, service)
 
     @cached_property
+    def service_quotas(self) -> Any:
+        """For service quotas."""
+        return self._session.client(
+            "service-quotas", endpoint_url=self._settings.endpoint_url or None, config=self._config(_ATTEMPTS)
+        )
+
+    @cached_property
     def _session(self) -> Session:
         import boto3
         from botocore.exceptions import CredentialRetrievalError

@@ -21,6 +21,7 @@ if TYPE_CHECKING:
 
     from autoscale.model.supply import Fault
     from providers.aws.catalog import Book
+    from providers.aws.reservations import Reservation
     from providers.aws.settings import AwsSettings
     from providers.aws.tags import NodeTemplate
     from providers.aws.templates import Template, TemplateRef
@@ -42,6 +43,7 @@ class Surroundings:
     zones_told: bool
     templates: Mapping[TemplateRef, Template | Fault]
     book: Book = field(default_factory=shipped_book)
+    reservations: tuple[Reservation, ...] = ()
 
 
 def tags_of(group: AutoScalingGroupTypeDef) -> dict[str, str]:
@@ -74,7 +76,7 @@ def model(group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | S
     zones = sorted(group["AvailabilityZones"])
     zone = zones[0] if len(zones) == 1 else ""
     price, notes = _price(plan, zones, around)
-    if not price:
+    if not price and plan.capacity_type is not CapacityType.RESERVED:
         return _skipped(name, f"there is no price for {' or '.join(plan.types)}: set aws.prices")
     allocatable = _allocatable(plan, template, around.book)
     suspended = any(each.get("ProcessName") == "Launch" for each in group.get("SuspendedProcesses", []))
@@ -141,7 +143,13 @@ def _labels(plan: Launch, template: NodeTemplate, zone: str, around: Surrounding
 
 
 def _price(plan: Launch, zones: list[str], around: Surroundings) -> tuple[int, tuple[str, ...]]:
-    """The dearest of all types and zones that a node may land on, and what had to be assumed."""
+    """The dearest of all types and zones that a node may land on, and what had to be assumed.
+
+    A reserved machine is paid for already: it costs what the configuration says, else nothing.
+    """
+    if plan.capacity_type is CapacityType.RESERVED:
+        set_ = [around.settings.price_as_reserved(name, zone) for name in plan.types for zone in zones]
+        return max(set_, default=0), ()
     dearest, guessed, foreign = 0, False, False
     for name in plan.types:
         for zone in zones:

@@ -74,9 +74,9 @@ def _plain(template: Template) -> Launch | str:
     types = (template.instance_type,)
     if template.market == "spot":
         return Launch(types, CapacityType.SPOT, certain=True, template=template)
-    if template.market == "capacity-block":
-        note = "a capacity block is paid in advance; it is priced as on-demand"
-        return Launch(types, CapacityType.RESERVED, certain=True, template=template, notes=(note,))
+    if template.reservation or template.market == "capacity-block":
+        note = () if template.reservation else ("its launch template names no reservation, so that it can't launch",)
+        return Launch(types, CapacityType.RESERVED, certain=True, template=template, notes=note)
     return Launch(types, CapacityType.ON_DEMAND, certain=True, template=template)
 
 

@@ -76,7 +76,12 @@ class Offered:
             if isinstance(base, Fault):
                 faults.append(replace(base, message=f"aws.pools.{of.pool.name}: {base.message}"))
                 continue
-            rests_on = (base.data, dict(around.zone_ids), around.region, id(around.book))
+            kept = tuple(
+                (each.id, each.instance_type, each.zone, each.block)
+                for each in around.reservations
+                if each.chosen_by(of.reservations)
+            )
+            rests_on = (base.data, dict(around.zone_ids), around.region, id(around.book), kept)
             if self._rests_on.get(of.pool.name) != rests_on:
                 self._rests_on[of.pool.name] = rests_on
                 self._makings[of.pool.name] = self._made_of(of, base.data, around)
@@ -114,7 +119,10 @@ class Offered:
     def _made_of(self, of: AwsPool, base: Mapping[str, Any], around: Surroundings) -> dict[str, Making]:
         cluster, discover = self._settings.cluster, dict(self._settings.discover_tags)
         found = {}
-        for offer in pools.offers(of, cluster, zone_ids=around.zone_ids, bundled=around.region == REGION):
+        told = pools.offers(
+            of, cluster, zone_ids=around.zone_ids, bundled=around.region == REGION, reserved=around.reservations
+        )
+        for offer in told:
             data = pools.template_data(offer, base)
             template = pools.template_name(offer, data)
             request = pools.group_request(offer, template, cluster, discover)

@@ -19,17 +19,20 @@ from providers.pool_settings import Pool, texts, texts_by_key
 from providers.settings_values import refuse_unknown_keys, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from providers.aws.reservations import Reservation
     from providers.aws.specifications import Specification
 
 POOL = "gpu-autoscale.dev/pool"  # tag on what we made: its value is the pool's name
 CLUSTER = "gpu-autoscale.dev/cluster"
 _TEMPLATE = "k8s.io/cluster-autoscaler/node-template"
 _KEYS = (
-    *pool_settings.KEYS, "efa", "launch_template", "launch_template_version", "placement_group", "subnets", "tags", "zones",
+    *pool_settings.KEYS, "efa", "launch_template", "launch_template_version", "placement_group", "reservations", "subnets",
+    "tags", "zones",
 )  # fmt: skip
-_WAYS = (CapacityType.ON_DEMAND, CapacityType.SPOT)
+_OURS = ("CapacityReservationSpecification", "InstanceMarketOptions", "InstanceRequirements")  # not the base's to say
+_WAYS = tuple(CapacityType)
 _UNFIT = re.compile(r"[^A-Za-z0-9().\-/_]")  # what no name of a launch template may have
 _ID = re.compile(r"lt-[0-9a-f]{8,17}")
 _LONGEST = 119  # of a group's name: a launch template's may have 128 and ends in a digest
@@ -41,6 +44,7 @@ class AwsPool:
 
     `launch_template` (a name or an id) has all that the pool does not say: image, security groups,
     role, user data. `zones`: zone -> subnets, none for the zone's default one. `placement_group` may have `{zone}` in it.
+    `reservations` are ids, or tags as `KEY=VALUE`, of those that it offers as `reserved`.
     """
 
     pool: Pool
@@ -50,6 +54,7 @@ class AwsPool:
     efa: bool
     placement_group: str
     tags: Mapping[str, str]
+    reservations: tuple[str, ...] = ()
 
     @property
     def base(self) -> dict[str, str]:
@@ -67,6 +72,7 @@ class Offer:
     instance_type: str
     zone: str
     capacity_type: CapacityType
+    reservation: Reservation | None = None
 
 
 def pools(settings: Mapping[str, Any]) -> tuple[AwsPool, ...]:
@@ -75,17 +81,29 @@ def pools(settings: Mapping[str, Any]) -> tuple[AwsPool, ...]:
     return tuple(_pool(name, given) for name, given in sorted(found.items()))
 
 
-def offers(of: AwsPool, cluster: str, *, zone_ids: Mapping[str, str], bundled: bool) -> list[Offer]:
+def offers(
+    of: AwsPool, cluster: str, *, zone_ids: Mapping[str, str], bundled: bool, reserved: Sequence[Reservation] = ()
+) -> list[Offer]:
     """All that a pool offers. Types that a zone does not have are left out where the catalogue knows (`bundled`)."""
-    out = []
+    ways = [way for way in of.pool.capacity_types if way is not CapacityType.RESERVED]
+    out = [
+        Offer(
+            group_name(cluster, of, each.instance_type, each.zone, each.id),
+            of,
+            each.instance_type,
+            each.zone,
+            CapacityType.RESERVED,
+            each,
+        )
+        for each in reserved
+        if each.chosen_by(of.reservations) and each.instance_type in of.pool.instance_types and each.zone in of.zones
+    ]
     for name in of.pool.instance_types:
         spec = specifications()[name]
         for zone in of.zones:
             if spec.gpu_fraction or (bundled and zone in zone_ids and zone_ids[zone] not in spec.zone_ids):
                 continue
-            out += [
-                Offer(group_name(cluster, of, name, zone, way), of, name, zone, way) for way in of.pool.capacity_types
-            ]
+            out += [Offer(group_name(cluster, of, name, zone, way), of, name, zone, way) for way in ways]
     return out
 
 
@@ -97,10 +115,16 @@ def group_name(cluster: str, of: AwsPool, instance_type: str, zone: str, way: st
 
 def template_data(offer: Offer, base: Mapping[str, Any]) -> dict[str, Any]:
     """What the group launches: the pool's launch template with the offer's type, market and interfaces."""
-    data = {key: value for key, value in base.items() if key not in ("InstanceRequirements", "InstanceMarketOptions")}
+    data = {key: value for key, value in base.items() if key not in _OURS}
     data["InstanceType"] = offer.instance_type
     if offer.capacity_type is CapacityType.SPOT:
         data["InstanceMarketOptions"] = {"MarketType": "spot"}
+    if offer.reservation is not None:
+        data["CapacityReservationSpecification"] = {
+            "CapacityReservationTarget": {"CapacityReservationId": offer.reservation.id}
+        }
+        if offer.reservation.block:
+            data["InstanceMarketOptions"] = {"MarketType": "capacity-block"}
     if offer.of.efa and (count := specifications()[offer.instance_type].efa_interfaces):
         data["NetworkInterfaces"] = _interfaces(
             data.pop("SecurityGroupIds", []), data.get("NetworkInterfaces", []), count
@@ -181,6 +205,11 @@ def _pool(name: str, given: Mapping[str, Any]) -> AwsPool:
     pool = pool_settings.pool(name, given, "aws", known=list(specifications()), ways=_WAYS)
     for each in given["instance_types"] if isinstance(given["instance_types"], (list, tuple)) else ():
         _whole(specifications().get(each), where)
+    reservations = given.get("reservations", [])
+    if reservations:
+        texts(reservations, f"{where}.reservations", "a list of reservation ids, or tags as KEY=VALUE")
+    if bool(reservations) != (CapacityType.RESERVED in pool.capacity_types):
+        raise BadInput("reservations and the capacity type reserved go together", where=f"{where}.reservations")
     return AwsPool(
         pool=pool,
         launch_template=template,
@@ -189,6 +218,7 @@ def _pool(name: str, given: Mapping[str, Any]) -> AwsPool:
         efa=efa,
         placement_group=text(given, "placement_group", where),
         tags=texts_by_key(given.get("tags", {}), f"{where}.tags"),
+        reservations=(reservations,) if isinstance(reservations, str) else tuple(reservations),
     )
 
 

@@ -8,32 +8,29 @@ from typing import TYPE_CHECKING
 
 from autoscale.errors import BadInput, ProviderError
 from autoscale.model.snapshot import CloudView
-from autoscale.model.supply import Fault, FaultKind, InstanceState, NodeGroup, SkippedGroup
-from autoscale.model.workload import Code, Reason
+from autoscale.model.supply import Fault, FaultKind, InstanceState
 from providers.aws import activities
 from providers.aws.catalog import Books
 from providers.aws.clients import Clients
 from providers.aws.faults import CLOUD_ERRORS, ambiguous, fault_of
-from providers.aws.groups import PREFIX, Surroundings, members, model, tags_of
-from providers.aws.launches import template_refs
+from providers.aws.groups import PREFIX, members, tags_of
 from providers.aws.making import Maker
-from providers.aws.offered import Offered, orphan, taken, unavailable
-from providers.aws.specifications import REGION, ZONE_IDS
-from providers.aws.templates import Templates
+from providers.aws.offered import Offered, unavailable
+from providers.aws.reading import Reader
 from providers.recent import Recent
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping, Sequence
+    from collections.abc import Callable, Sequence
 
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, FilterTypeDef
 
+    from autoscale.model.supply import NodeGroup
     from autoscale.ports import Catalogs
     from providers.aws.offered import Making
     from providers.aws.settings import AwsSettings
 
 _PAGE = 100
 _OBSERVE_S = 60.0  # an observation that takes longer is cut off; what was read of it would be old
-_TAKEN_S = 900  # how long a name that others have is not tried again
 _ACTIVITY_S = 900  # older failures say nothing about what the group can get now
 _DESCRIBE = "autoscaling:DescribeAutoScalingGroups"
 
@@ -52,20 +49,17 @@ class AwsProvider:
         catalogs: Catalogs | None = None,
     ) -> None:
         self._settings = settings
-        self._books = Books(catalogs)
         self._now_s = now_s
         self._clients = Clients(settings, read_timeout_s=read_timeout_s)
-        self._templates = Templates(self._clients, now_s=now_s)
         self._offered = Offered(settings)
         self._maker = Maker(self._clients, now_s=now_s)
         self._made_at_s: dict[str, int] = {}  # groups that we made, which a stale read may not show yet
-        self._taken_at_s: dict[str, int] = {}  # names that others' groups have
+        self._reader = Reader(settings, self._clients, self._offered, Books(catalogs), now_s=now_s)
         self._grown_at_s: dict[str, int] = {}
         self._recent = Recent(now_s=now_s)
         self._sent_away: set[str] = (
             set()
         )  # instances whose removal Amazon has accepted: a stale read must not repeat it
-        self._zones: Mapping[str, str] | None = None
 
     def check(self) -> None:
         """Make sure that the account can be read. Raises BadInput in one sentence when a person must mend something."""
@@ -87,16 +81,10 @@ class AwsProvider:
         if found is None:
             late = f"{_DESCRIBE}: the groups took longer than {_OBSERVE_S:.0f} s to list"
             return CloudView(self.name, faults=(Fault("", FaultKind.OTHER, "Timeout", late, self._now_s()),))
-        faults: list[Fault] = []
-        around = self._around(found, region, faults)
-        modelled = [*(self._model(group, around) for group in found), *self._unmade(found, around)]
-        groups = [each for each in modelled if isinstance(each, NodeGroup)]
-        return CloudView(
-            provider=self.name,
-            groups=tuple(sorted(self._explained(groups, until, faults), key=lambda each: each.id)),
-            skipped=tuple(sorted((s for s in modelled if isinstance(s, SkippedGroup)), key=lambda each: each.id)),
-            faults=tuple(_distinct(faults)),
-        )
+        view = self._reader.view(found, region)
+        faults = list(view.faults)
+        groups = self._explained(view.groups, until, faults)
+        return replace(view, groups=tuple(groups), faults=tuple(_distinct(faults)))
 
     def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:  # noqa: ARG002 - absolute targets need no token
         """Set the group's target. Refused where Amazon would accept it silently and do harm."""
@@ -150,49 +138,11 @@ class AwsProvider:
 
     # ---- groups of pools
 
-    def _around(self, found: Sequence[AutoScalingGroupTypeDef], region: str, faults: list[Fault]) -> Surroundings:
-        """What groups are modelled with. The content of launch templates that pools make is known without reading."""
-        pools = bool(self._settings.pools)
-        told = self._zone_ids(faults) if found or pools else None
-        zone_ids = told or (ZONE_IDS if region == REGION else {})
-        templates = self._templates.read(self._offered.bases) if pools else {}
-        around = Surroundings(self._settings, region, zone_ids, told is not None, templates, self._books.of(region))
-        faults += self._offered.update(around)
-        known = self._offered.refs()
-        read = self._templates.read(ref for group in found for ref in template_refs(group) if ref not in known)
-        faults += [each for each in read.values() if isinstance(each, Fault) and each.kind != FaultKind.NOT_FOUND]
-        return replace(around, templates={**templates, **read})
-
     def _making(self, group: str) -> Making | None:
         """How a pool makes the group of that id; None when none does. What pools offer is known once we have looked."""
         if self._settings.pools and not self._offered.names():
             self.observe()
         return self._offered.making(group.removeprefix(PREFIX)) if group.startswith(PREFIX) else None
-
-    def _model(self, group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | SkippedGroup:
-        name, tags = group["AutoScalingGroupName"], tags_of(group)
-        making = self._offered.making(name)
-        if making is not None and making.owns(group):
-            return self._offered.made(name, group, around)
-        found = model(group, around)
-        if not isinstance(found, NodeGroup):
-            return found
-        return orphan(found, tags) if making is None else taken(found, making.offer.of.pool.name)
-
-    def _unmade(
-        self, found: Sequence[AutoScalingGroupTypeDef], around: Surroundings
-    ) -> Iterator[NodeGroup | SkippedGroup]:
-        """What the pools may make beside the groups that are there."""
-        there = {group["AutoScalingGroupName"] for group in found}
-        for name in self._offered.names():
-            if name in there:
-                continue
-            if self._now_s() - self._taken_at_s.get(name, -_TAKEN_S) < _TAKEN_S:
-                making = self._offered.making(name)
-                text = unavailable(name, making.offer.of.pool.name if making else "")
-                yield SkippedGroup(PREFIX + name, Reason(Code.UNMODELLED, text, source=self.name))
-            else:
-                yield self._offered.unmade(name, around)
 
     def _brought_up(self, group: str, making: Making, target_nodes: int) -> AutoScalingGroupTypeDef:
         """The pool's group, made if it is not there, and launching what the pool says now if it is to grow."""
@@ -207,7 +157,7 @@ class AwsProvider:
         if found is None:
             return making.seen(None)
         if not making.owns(found):
-            self._taken_at_s[making.offer.name] = self._now_s()
+            self._reader.taken(making.offer.name)
             raise self._refusal(group, "NameTaken", unavailable(making.offer.name, making.offer.of.pool.name))
         if found.get("Status"):
             raise self._refusal(group, "BeingDeleted", f"it is being deleted ({found['Status']})", FaultKind.THROTTLED)
@@ -264,21 +214,6 @@ class AwsProvider:
     def _ours(self, group: AutoScalingGroupTypeDef) -> bool:
         tags = tags_of(group)
         return all(key in tags and value in ("", tags[key]) for key, value in self._settings.discover_tags)
-
-    def _zone_ids(self, faults: list[Fault]) -> Mapping[str, str] | None:
-        """Zone name -> zone ID of this account, asked once; None when it may not be asked."""
-        if self._zones is None:
-            try:
-                answer = self._clients.ec2.describe_availability_zones()
-            except CLOUD_ERRORS as error:
-                fault = self._fault(error, doing="ec2:DescribeAvailabilityZones")
-                if fault.kind != FaultKind.DENIED:
-                    faults.append(fault)
-                    return None
-                self._zones = {}
-            else:
-                self._zones = {each["ZoneName"]: each["ZoneId"] for each in answer["AvailabilityZones"]}
-        return self._zones or None
 
     def _explained(self, groups: Sequence[NodeGroup], until: float, faults: list[Fault]) -> list[NodeGroup]:
         """The groups, those that miss instances with the launches that failed."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autoscale.errors import BadInput
 from providers.aws.pools import pools
 from providers.aws.specifications import specifications
-from providers.settings_values import price_of, prices, refuse_unknown_keys, text, url
+from providers.settings_values import duration_s, price_of, prices, refuse_unknown_keys, text, truth, url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from autoscale.model.supply import CapacityType
     from providers.aws.pools import AwsPool
 
-_KEYS = ("discover_tags", "endpoint_url", "pools", "prices", "region")
+_KEYS = ("discover_tags", "drain_before_end", "endpoint_url", "pools", "prices", "quotas", "region")
 _TAG = "k8s.io/cluster-autoscaler"
 
 
@@ -29,6 +29,8 @@ class AwsSettings:
     discover_tags: a group must carry all of them: (key, value), an empty value meaning any.
     cluster: the cluster's name, which is part of the names of groups that are made.
     pools: templates that groups are made from on first use.
+    quotas: whether service quotas are read and kept to.
+    drain_before_end_s: how long before the end of a reservation nothing is bought of it any more and its nodes are drained.
     prices: `TYPE` or `TYPE/ZONE/CAPACITY-TYPE` (`*` for any zone) -> micro-US$ per hour, before the catalogue's.
     """
 
@@ -38,6 +40,8 @@ class AwsSettings:
     prices: Mapping[str, int]
     cluster: str = ""
     pools: tuple[AwsPool, ...] = ()
+    quotas: bool = True
+    drain_before_end_s: int = 3600
 
     @classmethod
     def parse(cls, settings: Mapping[str, Any], *, cluster: str) -> AwsSettings:
@@ -50,7 +54,14 @@ class AwsSettings:
             prices=prices(settings.get("prices", {}), "aws", "instance type", list(specifications())),
             cluster=cluster,
             pools=pools(settings),
+            quotas=truth(settings, "quotas", "aws", default=True),
+            drain_before_end_s=duration_s(settings, "drain_before_end", "aws", "1h"),
         )
+
+    def price_as_reserved(self, instance_type: str, zone: str) -> int:
+        """What a machine of a reservation costs beyond what is paid: 0 unless an entry for `reserved` says otherwise."""
+        keys = (f"{instance_type}/{zone}/reserved", f"{instance_type}/*/reserved")
+        return next((self.prices[key] for key in keys if key in self.prices), 0)
 
     def price(self, instance_type: str, zone: str, capacity_type: CapacityType) -> int | None:
         """What the configuration says it costs, the closest entry first; None when it says nothing."""

@@ -46,7 +46,7 @@ class TemplateRef:
 class Template:
     """What a template version launches. `instance_type` is empty when it leaves the type to the group; `data` is all of it.
 
-    `market` is empty, `spot` or `capacity-block`. `disk_gib` is None unless the template has exactly one sized volume.
+    `reservation` is the one that it names. `market` is empty, `spot` or `capacity-block`. `disk_gib` is None unless the template has exactly one sized volume.
     """
 
     instance_type: str
@@ -54,6 +54,7 @@ class Template:
     attribute_based: bool = False
     efa_interfaces: int = 0
     disk_gib: int | None = None
+    reservation: str = ""
     data: Mapping[str, Any] = field(default_factory=empty, compare=False)
 
 
@@ -122,5 +123,8 @@ def template_of(data: ResponseLaunchTemplateDataTypeDef) -> Template:
         attribute_based=bool(data.get("InstanceRequirements")),
         efa_interfaces=sum(each.get("InterfaceType", "").startswith("efa") for each in interfaces),
         disk_gib=volumes[0] if len(volumes) == 1 else None,
+        reservation=data.get("CapacityReservationSpecification", {})
+        .get("CapacityReservationTarget", {})
+        .get("CapacityReservationId", ""),
         data=data,
     )

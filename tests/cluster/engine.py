@@ -51,7 +51,7 @@ class Engine:
             "apiVersion": "gpu-autoscale.dev/v1alpha1",
             "kind": "Autoscaler",
             "cluster": cluster,
-            "providers": {"aws": {"region": "us-east-1"}},
+            "providers": {"aws": {"region": "us-east-1", "quotas": False}},
             **(settings or {}),
         }
         (folder / "autoscaler.yaml").write_text(yaml.safe_dump(config))

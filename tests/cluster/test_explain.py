@@ -70,7 +70,7 @@ def explain(plane: ControlPlane, moto: MotoServer, folder: Path, name: str, user
     """What `autoscale explain pod` prints for a user."""
     config = folder / "autoscaler.yaml"
     config.write_text(
-        "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\ncluster: test\nproviders: {aws: {region: us-east-1}}\n"
+        "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\ncluster: test\nproviders: {aws: {region: us-east-1, quotas: false}}\n"
     )
     words = ["explain", "pod", name, "--config", str(config), "--kubeconfig", str(plane.kubeconfig(user))]
     said = subprocess.run(

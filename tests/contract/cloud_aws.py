@@ -1,5 +1,6 @@
 """The AWS provider on moto, behind a wire that can fail."""
 
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from functools import cache
@@ -55,9 +56,12 @@ class AwsCloud:
         self._autoscaling = client("autoscaling", wire.moto.url)
         self._ec2 = client("ec2", wire.moto.url)
         self.template("lt-main", "g4dn.xlarge")
-        self._pools: dict[str, Any] = {}
         self.template("lt-dear", "g5.2xlarge")
         self.clock = clock or StageClock()
+        self.quotas({})
+        self.reservations()
+        self._pools: dict[str, Any] = {}
+        self.settings: dict[str, Any] = {}
         self.aws = aws_provider(wire.url, now_s=self.clock.now_s)
         self.provider = self.aws
         self.secret = SECRET
@@ -175,6 +179,19 @@ class AwsCloud:
            (us-east-1a). Launching EC2 instance failed.</StatusMessage>
           <Details>{{"Availability Zone":"us-east-1a"}}</Details></member>"""
 
+    def quotas(self, values: Mapping[str, tuple[str, int]]) -> None:
+        """Service quotas of EC2, which moto does not know: code -> (name, value)."""
+        found = [{"QuotaCode": code, "QuotaName": name, "Value": value} for code, (name, value) in values.items()]
+        told = "application/x-amz-json-1.1", json.dumps({"Quotas": found})
+        self.wire.answers["ListServiceQuotas"] = lambda _: told
+
+    def reservations(self, *found: Mapping[str, object]) -> None:
+        """Capacity reservations, which moto does not know, by the names of the API's fields."""
+        items = "".join(f"<item>{''.join(f'<{k}>{v}</{k}>' for k, v in each.items())}</item>" for each in found)
+        root = "DescribeCapacityReservationsResponse"
+        told = "text/xml", f"<{root}><capacityReservationSet>{items}</capacityReservationSet></{root}>"
+        self.wire.answers["DescribeCapacityReservations"] = lambda _: told
+
     def pool(self, name: str, **more: Any) -> None:
         """Put a pool into the configuration, of one offering unless told otherwise; the provider is made anew."""
         usual = {
@@ -184,7 +201,9 @@ class AwsCloud:
             "max_nodes": 10,
         }
         self._pools[name] = usual | more
-        self.aws = self.provider = aws_provider(self.wire.url, now_s=self.clock.now_s, pools=self._pools)
+        self.aws = self.provider = aws_provider(
+            self.wire.url, now_s=self.clock.now_s, pools=self._pools, **self.settings
+        )
 
     def offer(self, name: str) -> str:
         """A pool of one offering."""

@@ -327,6 +327,9 @@ def test_the_shipped_policy_grants_what_is_called_and_nothing_else(aws: AwsCloud
     """Least privilege, compared with the requests of a session that uses every verb."""
     group = aws.create("gpu", nodes=1)
     aws.wire.rules.append(Rule(LIST, rewrite=lambda text: text.replace("<DesiredCapacity>1</", "<DesiredCapacity>2</")))
+    reserve = {"CapacityReservationTarget": {"CapacityReservationId": "cr-1"}}
+    aws.template("lt-reserved", "p5.48xlarge", CapacityReservationSpecification=reserve)
+    aws.create("reserved", **launch_template("lt-reserved"))
     aws.aws.check()
     aws.wire.rules.append(Rule(LIST, rewrite=lambda text: text.replace("<DesiredCapacity>1</", "<DesiredCapacity>2</")))
     aws.provider.observe()
