@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
     from autoscale.decide.fleet import Fleet
     from autoscale.model.disruption import Going
-    from autoscale.model.supply import Node
+    from autoscale.model.supply import Node, NodeGroup
     from autoscale.ports import Policy
 
 SOURCE = "disruption"
@@ -38,7 +38,12 @@ def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None)
     With `held`, nothing begins but what can't be helped, and what goes already stays as it is.
     """
     nodes = {node.name: node for node in fleet.nodes if node.name in fleet.group_of and not in_other_hands(node)}
-    found = [noticed(node, fleet.instance_of[name], fleet.now_s) for name, node in nodes.items()]
+    found = [
+        noticed(
+            node, fleet.instance_of[name], fleet.now_s, ends_at_s=ends_soon(fleet, fleet.groups[fleet.group_of[name]])
+        )
+        for name, node in nodes.items()
+    ]
     wanted = [each for each in found if each is not None]
     for policy in policies:
         if isinstance(policy, Proposer):
@@ -56,6 +61,12 @@ def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None)
     if held is not None:
         going = [each for each in going if each.urgent or nodes[each.node].disruption is not None]
     return Chosen(tuple(going), tuple(notes))
+
+
+def ends_soon(fleet: Fleet, group: NodeGroup) -> int | None:
+    """When the group's machines are taken away, if that is so near that they are to be drained."""
+    near = group.ends_at_s is not None and group.ends_at_s - fleet.now_s <= fleet.settings.ending_lead_s
+    return group.ends_at_s if near else None
 
 
 def in_other_hands(node: Node) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.disrupt import ends_soon
 from autoscale.decide.reservations import Phase, refs
 from autoscale.demand.volumes import total_requests
 from autoscale.model.plan import Assign, Unclaim
@@ -215,6 +216,10 @@ def _closed(fleet: Fleet, group: NodeGroup, fault: Fault | None) -> Reason | Non
     """Why nothing is bought from the group now."""
     if fault is not None:
         return Reason(Code.FAULT, f"{group.name} can't deliver: {fault.code}: {fault.message}", source="backoff")
+    ends_at_s = ends_soon(fleet, group)
+    if ends_at_s is not None:
+        text = f"{group.name} ends in {max(0, ends_at_s - fleet.now_s)} s, with its reservation"
+        return Reason(Code.ENDING, text, source="backoff")
     backoffs, now = fleet.snapshot.ledger.backoffs, fleet.now_s
     for key in (group.id, group.offering.key):
         backoff = backoffs.get(key)

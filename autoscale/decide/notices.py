@@ -43,9 +43,15 @@ _MARGIN_S = 10  # so long before a machine ends it is removed by us, lest its gr
 _UNSAID_S = 110  # a spot machine's two minutes, when nobody said when they end, less that margin
 
 
-def noticed(node: Node, instance: Instance, now_s: int) -> Going | None:
-    """Whether the node goes because of what was said of it, the most pressing first."""
-    notices = sorted(_notices(node, instance), key=lambda notice: list(NoticeKind).index(notice.kind))
+def noticed(node: Node, instance: Instance, now_s: int, *, ends_at_s: int | None = None) -> Going | None:
+    """Whether the node goes because of what was said of it, the most pressing first.
+
+    `ends_at_s` is when its group's reservation ends, once that is near enough.
+    """
+    said = list(_notices(node, instance))
+    if ends_at_s is not None:
+        said.append(Notice(NoticeKind.ENDING, "its reservation ends", ends_at_s))
+    notices = sorted(said, key=lambda notice: list(NoticeKind).index(notice.kind))
     if not notices:
         return None
     notice = notices[0]

@@ -12,7 +12,7 @@ from autoscale.model.units import Part
 from autoscale.model.workload import Code, Pod, Taint
 from policies.disruption import Budget, Disruption
 from policies.expire import Expire
-from tests.builders import group, pod, pods, shape
+from tests.builders import NOW, group, pod, pods, shape
 from tests.scenarios.world import World
 
 G8 = group("g8", gpus=8, usd=10)
@@ -238,6 +238,18 @@ def test_frozen_a_drain_stands_still() -> None:
     world.run(40)
     assert len(world.kube.evicted) == 2
     assert (world.targets(), world.unbound()) == ({"g8": 1}, [])
+
+
+def test_a_reservation_is_drained_half_an_hour_before_its_end() -> None:
+    """Its pods move to what can be bought elsewhere, once that is up; nothing more is bought of what ends."""
+    ends = group("block", gpus=8, usd=1, ends_at_s=NOW + 2000)
+    world = World((ends, G8), join_s=12, devices_s=6)
+    world.submit(*pods("serve", 2, shape(gpus=4), owner=OWNER))
+    world.run(190)
+    assert (world.targets(), world.kube.evicted) == ({"block": 1}, [])
+    world.run(60)
+    assert len(world.kube.evicted) == 2
+    assert (world.targets(), world.unbound(), world.peak["block"]) == ({"g8": 1}, [], 1)
 
 
 def writes_of_a_drain() -> int:

@@ -102,6 +102,7 @@ class Kube:
     frozen: str = ""
     budgets: dict[str, int] = field(default_factory=dict)  # owner -> how many of its pods have to be there
     evicted: list[tuple[str, str]] = field(default_factory=list)  # (pod, node), in order
+    lost: list[tuple[str, str]] = field(default_factory=list)  # (pod, node): ended with its node, unasked
 
     def wait_for_change(self, generation: int, timeout_s: float) -> bool:
         """Let the time pass."""
@@ -290,7 +291,7 @@ class World:
 
     def groups(self) -> Sequence[NodeGroup]:
         """All groups as the cloud has them."""
-        return self.cloud.observe().groups
+        return self.cloud.all_groups()
 
     def targets(self) -> dict[str, int]:
         """Group id -> target, where there is one."""
@@ -316,7 +317,7 @@ class World:
 
     def empty_nodes(self) -> list[str]:
         """Nodes that hold nothing but DaemonSet pods."""
-        busy = {pod.node_name for pod in self.kube.pods.values() if not pod.daemon}
+        busy = {pod.node_name for pod in self.kube.pods.values() if not (pod.daemon or pod.finished)}
         return [name for name in self.kube.nodes if name not in busy]
 
     def quiet(self, ticks: int = 3) -> bool:
@@ -361,6 +362,8 @@ class World:
             del self.kube.nodes[name]
             del self.joined[name]
             for uid, pod in [(uid, pod) for uid, pod in self.kube.pods.items() if pod.node_name == name]:
+                if not (pod.deleting or pod.finished or pod.daemon):
+                    self.kube.lost.append((pod.name, name))
                 self.kube.pods[uid] = replace(pod, deleting=True, finalizers=())
             self._controllers()
 
@@ -410,7 +413,7 @@ class World:
     def _schedule(self) -> None:
         free = {name: node.allocatable for name, node in self.kube.nodes.items()}
         for each in self.kube.pods.values():
-            if each.node_name in free:
+            if each.node_name in free and not each.finished:
                 free[each.node_name] -= each.shape.requests
         for each in list(self.kube.pods.values()):
             if each.node_name or each.deleting or each.gated:
