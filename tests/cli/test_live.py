@@ -74,7 +74,7 @@ def world(moto: MotoServer, tmp_path: Path) -> Iterator[World]:
     """Three pods, one group of g6.xlarge (one L4 each) with none running."""
     moto.reset()
     moto.create_group("l4", instance_type="g6.xlarge", max_nodes=10)
-    config = "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\ncluster: test\nproviders: {aws: {}}\n"
+    config = "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\ncluster: test\nproviders: {aws: {quotas: false}}\n"  # moto knows none
     (tmp_path / "autoscaler.yaml").write_text(config)
     with EmbeddedCluster() as cluster:
         found = World(cluster, moto, tmp_path)
