@@ -35,10 +35,17 @@ FEW_QUANTITIES = 16
 """A resource that is asked for in at most so many different quantities is counted in pieces, as GPUs are."""
 
 
-def clusters(reduced: Reduced, most: int = CLUSTERS, seconds: float = inf) -> list[list[int]]:
-    """Classes that are much alike, together; fewer clusters when time runs out. Rules that weigh pods must not be in it."""
+def class_values(reduced: Reduced) -> Matrix:
+    """What a pod of each class costs at least, roughly."""
+    return np.array([_value(reduced, [c]) for c in range(len(reduced.demand))])
+
+
+def clusters(reduced: Reduced, values: Matrix, most: int = CLUSTERS, seconds: float = inf) -> list[list[int]]:
+    """Classes that are much alike, together, by their `class_values`; fewer clusters when time runs out.
+
+    Rules that weigh pods must not be in it.
+    """
     until = perf_counter() + seconds
-    values = np.array([_value(reduced, [c]) for c in range(len(reduced.demand))])
     heap = [_entry(reduced, values, members) for members in _alike(reduced, values, most)]
     heapify(heap)
     while len(heap) < most and heap[0][0] < 0 and perf_counter() < until:

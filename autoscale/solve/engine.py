@@ -14,7 +14,7 @@ from autoscale.model.problem import Solution, Status
 from autoscale.solve import fallback, native
 from autoscale.solve.bindings import bindings
 from autoscale.solve.check import check
-from autoscale.solve.cluster import MANY_CLASSES, clusters, shrunk, typical
+from autoscale.solve.cluster import MANY_CLASSES, class_values, clusters, shrunk, typical
 from autoscale.solve.expand import expand
 from autoscale.solve.money import objective_of
 from autoscale.solve.native import Answer, Cancel, Guide
@@ -69,10 +69,11 @@ def _search(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answ
 def _search_by_clusters(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answer:
     """A bound from clusters at their smallest; beside it a plan for clusters at their mean, then a search for the true pods."""
     until = perf_counter() + seconds
-    fine = clusters(reduced, seconds=0.1 * seconds)
+    values = class_values(reduced)
+    fine = clusters(reduced, values, seconds=0.1 * seconds)
     with ThreadPoolExecutor(1) as pool:
         beside = pool.submit(native.run, shrunk(reduced, fine), _left(until), seed=seed, cancel=cancel, workers=1)
-        answer = _search_from_outline(reduced, until, seed, cancel)
+        answer = _search_from_outline(reduced, values, until, seed, cancel)
         outline = beside.result()
     y = np.array(outline.y)[_cluster_of(fine)]
     return replace(
@@ -80,8 +81,8 @@ def _search_by_clusters(reduced: Reduced, seconds: float, seed: int, cancel: Can
     )
 
 
-def _search_from_outline(reduced: Reduced, until: float, seed: int, cancel: Cancel) -> Answer:
-    groups = clusters(reduced, COARSE_CLUSTERS, seconds=0.1 * _left(until))
+def _search_from_outline(reduced: Reduced, values: Matrix, until: float, seed: int, cancel: Cancel) -> Answer:
+    groups = clusters(reduced, values, COARSE_CLUSTERS, seconds=0.1 * _left(until))
     mean = typical(reduced, groups)
     begun = native.run(mean, OUTLINE_SHARE * _left(until), seed=seed, cancel=cancel, workers=1)
     kin = _cluster_of(groups)

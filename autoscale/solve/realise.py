@@ -29,9 +29,6 @@ class _Host:
         self.room = room
         self.pods: dict[int, int] = {}
 
-    def takes(self, request: Sequence[float]) -> bool:
-        return all(w <= left for w, left in zip(request, self.room, strict=True))
-
     def put(self, c: int, request: Sequence[float]) -> None:
         self.room = [left - w for left, w in zip(self.room, request, strict=True)]
         self.pods[c] = self.pods.get(c, 0) + 1
@@ -56,10 +53,9 @@ def realise(reduced: Reduced, groups: list[list[int]], outline: Reduced, nodes: 
         host = _Host(b, capacity[b])
         hosts.append(host)
         wanted = sorted((g for g, count in pods for _ in range(count)), key=lambda g: (-worth[g], g))
-        for i, g in enumerate(wanted):
-            kept = [sum(column) for column in zip(*(planned[h] for h in wanted[i + 1 :]), strict=True)] or [0.0] * len(
-                host.room
-            )
+        kept = [sum(column) for column in zip(*(planned[g] for g in wanted), strict=True)]
+        for g in wanted:
+            kept = [used - w for used, w in zip(kept, planned[g], strict=True)]  # for those still to come
             spare = [left - used for left, used in zip(host.room, kept, strict=True)]
             _seat(reduced, host, waiting[g], request, spare)
     _fill(reduced, hosts, sorted((c for cluster in waiting for c in cluster), key=lambda c: (-y[c], c)), request)
@@ -80,13 +76,13 @@ def _seat(
     reduced: Reduced, host: _Host, waiting: list[int], request: list[tuple[float, ...]], spare: list[float]
 ) -> None:
     """The largest that leaves the others their room, else the smallest that fits at all."""
-    for i in [*range(len(waiting) - 1, -1, -1)]:
-        if all(w <= s for w, s in zip(request[waiting[i]], spare, strict=True)) and _allowed(reduced, host, waiting[i]):
+    for i in range(len(waiting) - 1, -1, -1):
+        if _fits(request[waiting[i]], spare) and _allowed(reduced, host, waiting[i]):
             host.put(waiting[i], request[waiting[i]])
             del waiting[i]
             return
     for i, c in enumerate(waiting):
-        if host.takes(request[c]) and _allowed(reduced, host, c):
+        if _fits(request[c], host.room) and _allowed(reduced, host, c):
             host.put(c, request[c])
             del waiting[i]
             return
@@ -94,13 +90,18 @@ def _seat(
 
 def _fill(reduced: Reduced, hosts: list[_Host], left: list[int], request: list[tuple[float, ...]]) -> None:
     for c in left:
-        fits = [host for host in hosts if host.takes(request[c]) and _allowed(reduced, host, c)]
+        fits = [host for host in hosts if _fits(request[c], host.room) and _allowed(reduced, host, c)]
         if fits:
-            scale = reduced.capacity
-            best = min(
-                fits, key=lambda host: sum(r / max(s, 1e-9) for r, s in zip(host.room, scale[host.bin], strict=True))
-            )
-            best.put(c, request[c])
+            min(fits, key=lambda host: _share_left(reduced, host)).put(c, request[c])
+
+
+def _share_left(reduced: Reduced, host: _Host) -> float:
+    """Over all resources, the share of its capacity that the node has left."""
+    return float(sum(left / max(size, 1e-9) for left, size in zip(host.room, reduced.capacity[host.bin], strict=True)))
+
+
+def _fits(request: Sequence[float], room: Sequence[float]) -> bool:
+    return all(w <= left for w, left in zip(request, room, strict=True))
 
 
 def _allowed(reduced: Reduced, host: _Host, c: int) -> bool:

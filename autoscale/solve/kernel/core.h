@@ -220,6 +220,7 @@ int out_of_time(const Solver *s);
 double random_unit(Solver *s);
 double pattern_rule(const Solver *s, int pattern, int rule);    /* what one such node adds to the rule's left side */
 double settle(const Solver *s, Plan *plan);                     /* pending and objective of a plan; 1e300: breaks a rule */
+void begin_plan(Solver *s, Plan *plan);                         /* an empty plan: all is left to place, all supply is there */
 int offer(Solver *s, Plan *plan);                               /* keep it if it is better */
 
 void cells_split(Solver *s, const Branch *branch, int depth);
@@ -242,7 +243,7 @@ double root_solve(Solver *s, double cutoff, int most_exact);
 /* ---- heuristics (dive.c, search.c), tree (tree.c) ---- */
 double dive(Solver *s, Plan *out, double cutoff, double noise); /* places s->left, using s->stock and s->slack */
 void dive_from_root(Solver *s, double noise, double loose);      /* floors of the root's LP solution less `loose`, then dive */
-double fix(Solver *s, Plan *out, int pattern, double want, double *cost);
+double fix(Solver *s, Plan *out, int pattern, double want, double *cost); /* as many as wanted that fit; how many */
 void greedy(Solver *s, Plan *out, const double *value);           /* places s->left by value per price */
 void search(Solver *s, double effort);                            /* until that much effort is spent */
 double effort(const Solver *s);

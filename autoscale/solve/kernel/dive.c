@@ -351,14 +351,10 @@ static void fix_all(Solver *s, Plan *out, int pattern, double want, double *cost
 
 void dive_from_root(Solver *s, double noise, double loose)
 {
-    const Instance *in = s->in;
     Lp *lp = &s->root;
     Plan *plan = &s->trial;
     double cost = 0.0;
-    plan_clear(plan, in->C);
-    memcpy(s->left, in->demand, sizeof(double) * in->C);
-    memcpy(s->stock, in->limit, sizeof(double) * in->B);
-    memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
+    begin_plan(s, plan);
     for (int i = 0; i < lp->m; i++)
         if (lp->basic[i] >= 0 && lp->x[i] >= loose + 1 - 1e-4)
             fix_all(s, plan, lp->tag[lp->basic[i]], floor(lp->x[i] - loose + 1e-4), &cost);

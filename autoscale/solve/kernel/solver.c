@@ -224,14 +224,19 @@ static void keep_duals(Solver *s)
         s->root_limit[b] = s->root_limit_row[b] >= 0 ? s->root.y[s->root_limit_row[b]] : 0.0;
 }
 
-/* a plan for everything by these values of pods */
-static void greedy_plan(Solver *s, const double *value)
+void begin_plan(Solver *s, Plan *plan)
 {
     const Instance *in = s->in;
     memcpy(s->left, in->demand, sizeof(double) * in->C);
     memcpy(s->stock, in->limit, sizeof(double) * in->B);
     memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
-    plan_clear(&s->trial, in->C);
+    plan_clear(plan, in->C);
+}
+
+/* a plan for everything by these values of pods */
+static void greedy_plan(Solver *s, const double *value)
+{
+    begin_plan(s, &s->trial);
     greedy(s, &s->trial, value);
     offer(s, &s->trial);
 }
@@ -279,12 +284,8 @@ void autoscale_run(Solver *s, double seconds, int threads)
 /* the nodes given, and a dive for the pods that they leave */
 static void complete_plan(Solver *s, const Start *start)
 {
-    const Instance *in = s->in;
     double cost = 0.0;
-    plan_clear(&s->trial, in->C);
-    memcpy(s->left, in->demand, sizeof(double) * in->C);
-    memcpy(s->stock, in->limit, sizeof(double) * in->B);
-    memcpy(s->slack, in->rule_limit, sizeof(double) * in->K);
+    begin_plan(s, &s->trial);
     for (int i = 0; i < start->n; i++) {
         int begin = start->begin[i], length = start->begin[i + 1] - begin;
         fix(s, &s->trial, pool_add(&s->pool, start->bin[i], start->class_of + begin, start->count_of + begin, length), 1, &cost);

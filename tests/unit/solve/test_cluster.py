@@ -33,7 +33,7 @@ def different(pods: int, seed: int = 0) -> Problem:
 def test_a_cluster_has_one_set_of_homes_and_one_number_of_gpus() -> None:
     """A pod that needs the dear machine is never thrown together with one that runs anywhere."""
     reduced = reduce(different(120))
-    groups = cluster.clusters(reduced, 12)
+    groups = cluster.clusters(reduced, cluster.class_values(reduced), 12)
     assert len(groups) == 12
     assert sorted(c for members in groups for c in members) == list(range(120))
     for members in groups:
@@ -47,7 +47,7 @@ def test_where_homes_differ_too_much_the_least_valuable_pods_are_thrown_together
     demands = tuple(Demand(f"p{i}", (100 + i, 1), 1, of, PENALTY) for i, of in enumerate(homes))
     supplies = tuple(Supply(f"s{b}", (1000 + b, 50), 1_000_000 + 999 * b) for b in range(10))
     reduced = reduce(Problem(("cpu", "pods"), demands, supplies))
-    groups = cluster.clusters(reduced, 20)
+    groups = cluster.clusters(reduced, cluster.class_values(reduced), 20)
     assert len(groups) == 20
     assert sorted(c for members in groups for c in members) == list(range(len(reduced.demand)))
 
@@ -55,7 +55,7 @@ def test_where_homes_differ_too_much_the_least_valuable_pods_are_thrown_together
 def test_the_smallest_of_each_cluster_asks_for_no_more_than_any() -> None:
     """What makes its optimum a bound."""
     reduced = reduce(different(120))
-    groups = cluster.clusters(reduced, 12)
+    groups = cluster.clusters(reduced, cluster.class_values(reduced), 12)
     small = cluster.shrunk(reduced, groups)
     assert small.demand.sum() == 120
     for g, members in enumerate(groups):
@@ -67,7 +67,7 @@ def test_the_smallest_of_each_cluster_asks_for_no_more_than_any() -> None:
 def test_a_plan_for_means_begins_one_for_the_pods() -> None:
     """No node holds more than it has room for, no pod is on two, each is where it may be, most have a place."""
     reduced = reduce(different(120))
-    groups = cluster.clusters(reduced, 12)
+    groups = cluster.clusters(reduced, cluster.class_values(reduced), 12)
     mean = cluster.typical(reduced, groups)
     begun = native.run(mean, 1.0, seed=0, cancel=native.Cancel(), workers=1)
     nodes = realise(reduced, groups, mean, begun.nodes, np.ones(120))
