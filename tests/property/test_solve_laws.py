@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import dataclasses
-import random
 import itertools
 from functools import cache
 from typing import TYPE_CHECKING
@@ -18,6 +17,7 @@ from autoscale.solve.greedy import as_solution, greedy, largest_node_first, one_
 from autoscale.solve.reduce import reduce
 
 if TYPE_CHECKING:
+    import random
     from collections.abc import Iterator
 
     from autoscale.model.problem import Solution
