@@ -18,7 +18,7 @@ from autoscale.model.plan import Announce, Disrupt, Evict, RemoveNode, Restore, 
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Collection, Iterable, Sequence
 
     from autoscale.decide.answer import Answer
     from autoscale.decide.fleet import Fleet
@@ -52,13 +52,16 @@ def drain(
 ) -> Drains:
     """Take every drain one step on, with `held` only those that can't wait. `homeless` are uids as `unplaced` gives them."""
     actions: list[Action] = [] if held else [*_taken_back(fleet)]
+    if not fleet.going:
+        return Drains(tuple(actions), ())
     notes: list[Reason] = []
     nodes = {node.name: node for node in fleet.nodes}
+    ready = _with_place(fleet, standing, answer)
     spare = {id_: max(0, state.target - state.group.min_nodes) for id_, state in standing.groups.items()}
     for going in fleet.going.values():
         if held and not going.urgent:
             continue
-        step = _step(fleet, nodes[going.node], going, _not_ready(fleet, standing, answer, going, homeless))
+        step = _step(fleet, nodes[going.node], going, _not_ready(fleet, going, ready, homeless))
         group = fleet.group_of[going.node]
         for action in step.actions:
             if isinstance(action, RemoveNode):
@@ -88,9 +91,18 @@ def _taken_back(fleet: Fleet) -> list[Action]:
     ]
 
 
-def _not_ready(
-    fleet: Fleet, standing: Standing, answer: Answer, going: Going, homeless: frozenset[str]
-) -> tuple[str, ...]:
+def _with_place(fleet: Fleet, standing: Standing, answer: Answer) -> set[str]:
+    """Uids of the pods whose place is there already: on a node of their own that is up, or on one that has room."""
+    ready = {
+        pod.uid
+        for slot in standing.slots
+        if slot.node is not None and fleet.up(slot.node) and slot.node.name not in fleet.going
+        for pod in slot.pods
+    }
+    return ready | {pod.uid for one in answer.placed.placements if one.berth.kind == "existing" for pod in one.pods}
+
+
+def _not_ready(fleet: Fleet, going: Going, ready: Collection[str], homeless: frozenset[str]) -> tuple[str, ...]:
     """What the node's pods still wait for before they are evicted; nothing when each has a place that is ready."""
     mine = {
         pod.uid: pod
@@ -98,13 +110,6 @@ def _not_ready(
         if has_successor(pod, going, fleet.settings, fleet.now_s)
     }
     waits = [f"no place for {mine[uid].ref}" for uid in sorted(homeless & mine.keys())]
-    ready = {
-        pod.uid
-        for slot in standing.slots
-        if slot.node is not None and fleet.up(slot.node) and slot.node.name not in fleet.going
-        for pod in slot.pods
-    }
-    ready |= {pod.uid for one in answer.placed.placements if one.berth.kind == "existing" for pod in one.pods}
     coming = [pod for uid, pod in mine.items() if uid not in ready and uid not in homeless]
     if coming:
         waits.append(f"the node for {few(sorted(pod.ref for pod in coming))} is not ready yet")
