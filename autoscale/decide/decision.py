@@ -37,13 +37,14 @@ if TYPE_CHECKING:
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
     from autoscale.model.supply import Node
-    from autoscale.model.workload import Pod
+    from autoscale.model.workload import Pod, Reason
     from autoscale.ports import Policy, Solver
 
 
 def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, settings: DecideSettings) -> Plan:
     """What is to be done now, in order, and why. A function of its arguments."""
-    tried = _with_drains(snapshot, policies, solver, settings)
+    held = hold(snapshot)
+    tried = _with_drains(snapshot, policies, solver, settings, held)
     fleet, standing, best, drains = tried.fleet, tried.standing, tried.best, tried.drains
     ours = [pod for pod in tried.ours if not pod.moving]
     unmodelled = [pod for pod in ours if pod.shape.unmodelled or pod.shape.blocked]
@@ -57,7 +58,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     idle = idle_nodes(fleet, standing, onto)
     drained = Counter(action.group for action in drains.actions if isinstance(action, RemoveNode))
     resized = {resize.group for resize in up.resizes}
-    down = scale_down(fleet, standing, idle, resized, drained) if hold(snapshot) is None else ()
+    down = scale_down(fleet, standing, idle, resized, drained) if held is None else ()
     empty = empty_groups(fleet, standing, resized)
     left = unmet(fleet, standing, best, classes(unmodelled))
     said = announcements(fleet, up.claims, up.resizes, left, ours)
@@ -120,13 +121,15 @@ class _Tried:
     drains: Drains
 
 
-def _with_drains(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, settings: DecideSettings) -> _Tried:
+def _with_drains(
+    snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, settings: DecideSettings, held: Reason | None
+) -> _Tried:
     """Plan for the pods that wait and for those of nodes that go; a node whose pods find no place does not begin to go."""
-    held = hold(snapshot)
-    chosen = choose(survey(snapshot, settings), policies, held)
+    as_it_is = survey(snapshot, settings)
+    chosen = choose(as_it_is, policies, held)
     going, notes = chosen.going, [*chosen.notes, *([held] if held else [])]
     while True:
-        fleet = survey(snapshot, settings, going)
+        fleet = survey(snapshot, settings, going) if going else as_it_is
         standing = stand(fleet)
         ours = ours_of(standing, settings)
         beyond = [pod for pod in ours if pod.shape.unmodelled or pod.shape.blocked]
