@@ -237,7 +237,9 @@ class _Plan:
             bins = list(self._yard.bins)
             before = {id(one): one.contents[c] for one in bins}
             seed()
-            cost = sum(self._price(one) for one in self._yard.bins if id(one) not in before and one.contents)
+            cost = sum(
+                self._problem.price_of(one.supply) for one in self._yard.bins if id(one) not in before and one.contents
+            )
             merit = total - self.left[c], -cost
             for one in list(self._yard.bins):
                 self.take(one, c, one.contents[c])
@@ -297,10 +299,6 @@ class _Plan:
 
     def _terms(self, c: int) -> tuple[Term, ...]:
         return self._ground.kinds[c].affinity
-
-    def _price(self, one: Bin) -> int:
-        price = self._problem.supplies[one.supply].price_microusd_per_hour
-        return price + self._problem.node_cost_microusd_per_hour if price else 0
 
     def put(self, one: Bin, c: int) -> bool:
         """Put a pod of those that are left there, if that may be."""

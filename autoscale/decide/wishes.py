@@ -166,7 +166,8 @@ class _Draft:
 
     def _try(self, changes: Sequence[tuple[_Node, int, Counter[int]]]) -> bool:
         """Have these nodes be so if everything allows it and it is worth it; whether it was."""
-        extra = sum(self._price(o) - self._price(node.supply) for node, o, _ in changes)
+        price_of = self._problem.price_of
+        extra = sum(price_of(o) - price_of(node.supply) for node, o, _ in changes)
         if self._spent + extra > self._budget:
             return False
         self._steps += 1
@@ -247,10 +248,6 @@ class _Draft:
             total += per_node.get(node.supply, 0)
             total += sum(per_pod.get((c, node.supply), 0) * k for c, k in node.pods.items())
         return total
-
-    def _price(self, o: int) -> int:
-        price = self._problem.supplies[o].price_microusd_per_hour
-        return price + self._problem.node_cost_microusd_per_hour if price else 0
 
     def _count(self, node: _Node, sign: int) -> None:
         for c, count in node.pods.items():

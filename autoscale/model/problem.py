@@ -75,6 +75,11 @@ class Problem:
     rules: tuple[Rule, ...] = ()
     node_cost_microusd_per_hour: int = 0
 
+    def price_of(self, supply: int) -> int:
+        """What one node of the supply adds to the objective."""
+        price = self.supplies[supply].price_microusd_per_hour
+        return price + self.node_cost_microusd_per_hour if price else 0
+
 
 @dataclass(frozen=True, slots=True)
 class PackedNode:

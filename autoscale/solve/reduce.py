@@ -71,7 +71,7 @@ def reduce(problem: Problem) -> Reduced:
     capacity = _clipped(capacity, request, demand, admits)
     homes = _merge_supplies(problem, capacity, admits, weights)
     bins = np.array([group[0][0] for group in homes], dtype=int)
-    price = np.array([_price(problem, o) for o in bins], dtype=float)
+    price = np.array([problem.price_of(o) for o in bins], dtype=float)
     limit = np.array([_limit(group) for group in homes], dtype=float)
     signature = [weights.of(int(o)) for o in bins]
     keep = _undominated(capacity[bins], price, limit, admits[bins], signature)
@@ -95,11 +95,6 @@ def reduce(problem: Problem) -> Reduced:
         unit=_unit(price, leaders),
         groups=_groups(machine[bins], price, admits[bins]),
     )
-
-
-def _price(problem: Problem, offering: int) -> int:
-    price = problem.supplies[offering].price_microusd_per_hour
-    return price + problem.node_cost_microusd_per_hour if price else 0
 
 
 def _most(max_per_node: int | None) -> float:
@@ -235,7 +230,7 @@ def _merge_supplies(
             for o in range(len(problem.supplies))
             if (useful[o] or o in weights.by_supply) and problem.supplies[o].limit != 0
         ),
-        key=lambda o: (_price(problem, o), problem.supplies[o].limit is not None, problem.supplies[o].key),
+        key=lambda o: (problem.price_of(o), problem.supplies[o].limit is not None, problem.supplies[o].key),
     )
     alike: dict[object, dict[int, list[tuple[int, int]]]] = {}
     endless: set[object] = set()
@@ -244,7 +239,7 @@ def _merge_supplies(
         if key in endless:
             continue
         limit = problem.supplies[o].limit
-        alike.setdefault(key, {}).setdefault(_price(problem, o), []).append((o, NO_LIMIT if limit is None else limit))
+        alike.setdefault(key, {}).setdefault(problem.price_of(o), []).append((o, NO_LIMIT if limit is None else limit))
         if limit is None:
             endless.add(key)
     return [home for prices in alike.values() for home in prices.values()]
