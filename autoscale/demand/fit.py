@@ -76,12 +76,16 @@ def affinity_matches(
     terms: tuple[NodeSelectorTerm, ...] | None, labels: Mapping[str, str], *, node_name: str = ""
 ) -> bool:
     """Whether one of the terms holds. None asks for nothing; no term, or an empty one, matches nothing."""
-    return terms is None or any(_term_matches(term, labels, node_name) for term in terms)
+    return terms is None or any(term_matches(term, labels, node_name=node_name) for term in terms)
 
 
 def term_matches(term: NodeSelectorTerm, labels: Mapping[str, str], *, node_name: str = "") -> bool:
     """Whether one term holds; an empty one does not."""
-    return affinity_matches((term,), labels, node_name=node_name)
+    if not term.expressions and not term.fields:
+        return False
+    return all(holds(e, labels.get(e.key)) for e in term.expressions) and all(
+        _holds_for_name(e, node_name) for e in term.fields
+    )
 
 
 def keys_read(shape: PodShape) -> tuple[str, ...]:
@@ -114,14 +118,6 @@ def tolerates(toleration: Toleration, taint: Taint) -> bool:
     if toleration.operator == "Exists":
         return True
     return toleration.operator in ("", "Equal") and toleration.value == taint.value
-
-
-def _term_matches(term: NodeSelectorTerm, labels: Mapping[str, str], node_name: str) -> bool:
-    if not term.expressions and not term.fields:
-        return False
-    return all(holds(e, labels.get(e.key)) for e in term.expressions) and all(
-        _holds_for_name(e, node_name) for e in term.fields
-    )
 
 
 def _holds_for_name(requirement: Requirement, node_name: str) -> bool:

@@ -97,15 +97,25 @@ class World:
 
     def has_company(self, kind: Kind, site: Site) -> bool:
         """Whether the pods that its affinity asks for are in the node's domains."""
-        return all(tally.at(site) > 0 for tally in self._affinity_of(kind))
+        return all(tally.at(site) > 0 for tally in self.company_of(kind))
 
     def has_company_somewhere(self, kind: Kind) -> bool:
         """Whether the pods that its affinity asks for are anywhere."""
-        return any(tally.total for tally in self._affinity_of(kind))
+        return any(tally.total for tally in self.company_of(kind))
 
     def company_of(self, kind: Kind) -> tuple[Tally, ...]:
-        """The counts of the pods that its affinity asks for, one for each term."""
-        return self._affinity_of(kind)
+        """The counts of the pods that its affinity asks for: one for each term, of those that all terms are about."""
+        found = self._affinity.get(kind)
+        if found is None:
+            terms = kind.affinity
+
+            def together(other: Kind) -> bool:
+                return all(seeks(term, other, self.namespaces) for term in terms)
+
+            found = self._affinity[kind] = tuple(
+                self._count((terms, term.key), partial(Tally, term.key, together)) for term in terms
+            )
+        return found
 
     def spread_of(self, kind: Kind) -> tuple[SpreadTally, ...]:
         """The counts of its spread constraints, in their order."""
@@ -139,7 +149,7 @@ class World:
 
     def tallies(self, kind: Kind) -> Iterator[Tally]:
         """The counts that decide where the kind may go."""
-        yield from self._affinity_of(kind)
+        yield from self.company_of(kind)
         yield from self._anti_affinity_of(kind)
         yield from self.spread_of(kind)
         yield from self._keeping_off(kind)
@@ -177,7 +187,7 @@ class World:
 
     def _lonely(self, kind: Kind, site: Site) -> Iterator[Reason]:
         """Pod affinity. The first pod of a group that wants to be together may go anywhere that has the labels."""
-        tallies = self._affinity_of(kind)
+        tallies = self.company_of(kind)
         missing = [t for term, t in zip(kind.affinity, tallies, strict=True) if term.key not in site.labels]
         for tally in missing:
             yield Reason(Code.POD_AFFINITY, f"wants company in one {tally.key}, the node has no such label", SOURCE)
@@ -214,20 +224,6 @@ class World:
         if found is None:
             found = self._kept_off_by[kind] = tuple(
                 tally for term, tally in self._owners.items() if means(term, kind, self.namespaces)
-            )
-        return found
-
-    def _affinity_of(self, kind: Kind) -> tuple[Tally, ...]:
-        """One tally for each term, of the pods that all terms are about."""
-        found = self._affinity.get(kind)
-        if found is None:
-            terms = kind.affinity
-
-            def together(other: Kind) -> bool:
-                return all(seeks(term, other, self.namespaces) for term in terms)
-
-            found = self._affinity[kind] = tuple(
-                self._count((terms, term.key), partial(Tally, term.key, together)) for term in terms
             )
         return found
 
