@@ -47,7 +47,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     tried = _with_drains(snapshot, policies, solver, settings, held)
     fleet, standing, best, drains = tried.fleet, tried.standing, tried.best, tried.drains
     ours = [pod for pod in tried.ours if not pod.moving]
-    unmodelled = [pod for pod in ours if pod.shape.unmodelled or pod.shape.blocked]
+    unmodelled = [pod for pod in ours if not pod.shape.plannable]
 
     facts = fingerprint(snapshot)
     packed = packing(best)
@@ -132,10 +132,8 @@ def _with_drains(
         fleet = survey(snapshot, settings, going) if going else as_it_is
         standing = stand(fleet)
         ours = ours_of(standing, settings)
-        beyond = [pod for pod in ours if pod.shape.unmodelled or pod.shape.blocked]
-        best = answer(
-            fleet, standing, [p for p in ours if not (p.shape.unmodelled or p.shape.blocked)], policies, solver
-        )
+        beyond = [pod for pod in ours if not pod.shape.plannable]
+        best = answer(fleet, standing, [pod for pod in ours if pod.shape.plannable], policies, solver)
         homeless = unplaced(best, standing, beyond)
         late = beginners(fleet, homeless)
         if not late:

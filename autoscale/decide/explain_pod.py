@@ -165,7 +165,7 @@ def _stays(asked: _Asked, left: Unmet, as_written: Pod) -> PodStory:
         alike=alike,
         requests=pod.shape.requests.amounts,
         fate=Fate.STAYS,
-        because=left.reasons if pod.shape.unmodelled or pod.shape.blocked else (),
+        because=() if pod.shape.plannable else left.reasons,
         held=left.reasons if takers else (),
         takers=tuple(sorted(state.group.name for state in takers)),
         excluded=_excluded(fleet, standing, pod.shape),

@@ -45,7 +45,8 @@ def foresee(
         and pod.uid not in there
         and pod.claim is None
         and not pod.moving
-        and not (pod.shape.unmodelled or pod.shape.blocked or left_to_others(pod, settings))
+        and pod.shape.plannable
+        and not left_to_others(pod, settings)
         and not (pod.refused_at_s and snapshot.now_s - pod.refused_at_s >= settings.preemption_timeout_s)
     ]
     if not any(pod.shape.preempts for pod in asking):

@@ -81,7 +81,7 @@ def weigh(case: Case, plan: Plan) -> Iterator[Weight]:
 def _in_the_way(case: Case, plan: Plan) -> Iterator[Rule | str]:
     """Rules of policies, and ids of groups whose maximum may be in the way; each once."""
     fleet, standing = case.stand()
-    pods = [pod for pod in ours_of(standing, case.settings) if not (pod.shape.unmodelled or pod.shape.blocked)]
+    pods = [pod for pod in ours_of(standing, case.settings) if pod.shape.plannable]
     built = build(fleet, standing, pods)
     ours = {policy.name for policy in case.policies}
     rules = {rule.key: rule for rule in shaped(built, case.snapshot, case.policies).rules if rule.source in ours}

@@ -27,7 +27,7 @@ def waiting(pods: Iterable[Pod]) -> Waiting:
     unmodelled: list[Pod] = []
     for pod in pods:
         if waits(pod):
-            (unmodelled if pod.shape.unmodelled or pod.shape.blocked else plannable).append(pod)
+            (plannable if pod.shape.plannable else unmodelled).append(pod)
     return Waiting(tuple(plannable), tuple(unmodelled))
 
 

@@ -83,6 +83,11 @@ class PodShape:
     affinity_without_volumes: tuple[tuple[NodeSelectorTerm, ...] | None, ...] = field(default=(), repr=False)
 
     @property
+    def plannable(self) -> bool:
+        """Whether all its rules are known, and some node could help."""
+        return not (self.unmodelled or self.blocked)
+
+    @property
     def own_affinity(self) -> tuple[NodeSelectorTerm, ...] | None:
         """The node affinity without that of volumes, by which domains are counted."""
         return self.affinity_without_volumes[0] if self.affinity_without_volumes else self.node_affinity
