@@ -155,9 +155,13 @@ def class_asked(template: wire.ClaimTemplate | None) -> str | None:
 
 def size_asked(spec: wire.ClaimSpec | None) -> int | None:
     """How large a volume a claim asks for, in bytes; None when it does not say, or not so that it can be read."""
-    asked = (spec.resources.requests or {}).get("storage") if spec and spec.resources else None
+    return size_of((spec.resources.requests or {}).get("storage") if spec and spec.resources else None)
+
+
+def size_of(said: object) -> int | None:
+    """A quantity in bytes; one that can't be read is not there."""
     try:
-        return None if asked is None else quantity(str(asked))
+        return None if said is None else quantity(str(said))
     except ValueError:
         return None
 

@@ -18,11 +18,10 @@ from autoscale.model.storage import (
     Volume,
     VolumeClaim,
 )
-from autoscale.model.units import quantity
 from autoscale.model.workload import ClaimUse, NodeSelectorTerm
 from autoscale.observe import wire
 from autoscale.observe.pod_rules import selector_of
-from autoscale.observe.shapes import NOTHING, class_asked, expressions, size_asked
+from autoscale.observe.shapes import NOTHING, class_asked, expressions, size_asked, size_of
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -128,7 +127,7 @@ def capacity(raw: bytes | msgspec.Raw) -> StorageCapacity:
         obj.metadata.name,
         obj.storage_class_name,
         selector_of(obj.node_topology),
-        _bytes(said),
+        size_of(said),
     )
 
 
@@ -158,14 +157,6 @@ def storage(
         tuple(capacities),
         frozenset(each.name for each in drivers if each.tells_capacity),
     )
-
-
-def _bytes(said: object) -> int | None:
-    """A quantity in bytes; one that can't be read is not there."""
-    try:
-        return None if said is None else quantity(str(said))
-    except ValueError:
-        return None
 
 
 def _labels(meta: wire.Meta) -> Mapping[str, str]:
