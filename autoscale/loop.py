@@ -134,20 +134,22 @@ def tick(
     """
     started = engine.clock.monotonic_s()
     cluster, providers, clock = engine.cluster, engine.providers, engine.clock
-    seen = observe(cluster, providers, ledger, clock, clouds=clouds)
-    ledger = _timed(ledger, seen.now_s, clock.monotonic_s())
-    snapshot, settings = _settled(replace(seen, ledger=ledger), burst, engine.settings)
-    plan = decide(snapshot, engine.policies, engine.solver, settings)
+    snapshot, plan = _look(engine, ledger, clouds, burst)
     if clouds is not None and changes(plan):
-        seen = observe(cluster, providers, ledger, clock)
-        ledger = _timed(ledger, seen.now_s, clock.monotonic_s())
-        snapshot, settings = _settled(replace(seen, ledger=ledger), burst, engine.settings)
-        plan = decide(snapshot, engine.policies, engine.solver, settings)
+        snapshot, plan = _look(engine, snapshot.ledger, None, burst)
     receipts = () if engine.dry_run else act(plan, snapshot, cluster, providers, clock, threads=engine.threads)
-    after = remember(ledger, plan, receipts, snapshot, settings=engine.settings, now_s=clock.now_s())
+    after = remember(snapshot.ledger, plan, receipts, snapshot, settings=engine.settings, now_s=clock.now_s())
     turn = Turn(snapshot, plan, receipts, after, clock.monotonic_s() - started, engine.dry_run)
     engine.witness.turn(turn)
     return turn
+
+
+def _look(engine: Engine, ledger: Ledger, clouds: Sequence[CloudView] | None, burst: Burst) -> tuple[Snapshot, Plan]:
+    """What there is now, and what is to be done about it."""
+    seen = observe(engine.cluster, engine.providers, ledger, engine.clock, clouds=clouds)
+    ledger = _timed(ledger, seen.now_s, engine.clock.monotonic_s())
+    snapshot, settings = _settled(replace(seen, ledger=ledger), burst, engine.settings)
+    return snapshot, decide(snapshot, engine.policies, engine.solver, settings)
 
 
 def _timed(ledger: Ledger, now_s: int, monotonic_s: float) -> Ledger:
