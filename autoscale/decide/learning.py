@@ -50,17 +50,16 @@ def learn(group: NodeGroup, nodes: Sequence[Node], ledger: Ledger, now_s: int) -
     """The group as its nodes that are up show it, else as they did when there were some."""
     up = [node for node in nodes if node.ready and all(node.allocatable[device] > 0 for device in group.devices)]
     up = nlargest(_NEWEST, up, key=lambda node: (node.created_at_s, node.name))
-    predicted = _digest(group)
     if not up:
         known = ledger.learnt.get(group.id)
-        if known is None or known.predicted != predicted:
+        if known is None or known.predicted != _digest(group):
             return Lesson(group)  # nothing is known, or it is made otherwise by now
         learnt = known
     else:
         settled = [node for node in up if _settled(node, ledger, now_s)]
         learnt = Learnt(
             group.id,
-            predicted,
+            _digest(group),
             tuple(sorted(_labels(group, up, settled).items())),
             _taints(group, settled),
             _room(group, up),
