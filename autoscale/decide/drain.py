@@ -5,7 +5,7 @@ What has been done is read from the cluster each time, so that a drain that was 
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.disrupt import given_back
@@ -130,7 +130,7 @@ def _step(fleet: Fleet, node: Node, going: Going, waits: Sequence[str]) -> Drain
         notes.append(
             Reason(Code.DRAIN_BLOCKED, f"{node.name} is removed with {len(work)} pods, its time is up", SOURCE)
         )
-        return Drains((*actions, _forced(remove)), tuple(notes))
+        return Drains((*actions, replace(remove, forced=True)), tuple(notes))
     if not work:
         if fleet.now_s < going.keep_until_s:
             text = f"{node.name} is empty and kept for inspection for {going.keep_until_s - fleet.now_s} s more"
@@ -150,10 +150,6 @@ def _step(fleet: Fleet, node: Node, going: Going, waits: Sequence[str]) -> Drain
         ]
     actions += [said for said in _overdue(fleet, node, going, work, since_s) if not said_lately(fleet, said)]
     return Drains(tuple(actions), tuple(notes))
-
-
-def _forced(remove: RemoveNode) -> RemoveNode:
-    return RemoveNode(remove.group, remove.node, remove.instance, remove.reason, forced=True)
 
 
 def _due(fleet: Fleet, movable: Sequence[Pod], *, urgent: bool) -> list[Pod]:

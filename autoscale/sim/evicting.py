@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoscale.sim.objects import key_of
 from autoscale.sim.refusals import Refused
 from autoscale.sim.rules import end_pod
 from autoscale.sim.selecting import selects_labels
@@ -60,4 +59,4 @@ def _healthy(store: ObjectStore, budget: Json) -> tuple[int, int]:
     healthy = sum(p["status"]["phase"] == "Running" and "deletionTimestamp" not in p["metadata"] for p in pods)
     if "minAvailable" in spec:
         return healthy, int(spec["minAvailable"])
-    return healthy, len({key_of(pod) for pod in pods}) - int(spec.get("maxUnavailable", 0))
+    return healthy, len(pods) - int(spec.get("maxUnavailable", 0))
