@@ -48,13 +48,18 @@ class Obeyed:
 
 
 def obey(ground: Ground, question: Asked, problem: Problem, solution: Solution) -> Obeyed:
-    """The answer, changed where it has to be. Its bound stands: the solver was asked for less than the rules want."""
+    """The answer, changed where it has to be. Its bound stands: the solver was asked for less than the rules want.
+
+    The ground is left as it was found.
+    """
     plan = _Plan(ground, question, problem)
     plan.replay(solution)
     plan.find_places()
     plan.keep_promises()
     plan.prove()
-    return Obeyed(plan.answer(solution), plan.broken(), plan.lost())
+    obeyed = Obeyed(plan.answer(solution), plan.broken(), plan.lost())
+    plan.leave()
+    return obeyed
 
 
 class _Plan:
@@ -98,6 +103,10 @@ class _Plan:
         """Promises to take back: those that no pod left pending could still mend."""
         kinds = [self._ground.kinds[c] for c in self.left if self.left[c]]
         return tuple(broken(self._ground.world, self._ground.promised, kinds))
+
+    def leave(self) -> None:
+        """Leave the world to the next plan."""
+        self._yard.clear()
 
     def prove(self) -> None:
         """Take everything out and in again: nodes join in any order, and the rules must hold with all of them there."""

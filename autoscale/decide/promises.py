@@ -68,12 +68,13 @@ def unkept(world: World, promises: Iterable[Promised]) -> list[Promised]:
 
 
 def broken(world: World, promises: Iterable[Promised], pending: Iterable[Kind]) -> list[Broken]:
-    """Claims to take back so that all others can be kept, their pods leaving the world.
+    """Claims to take back so that all others can be kept: their pods are looked at as gone.
 
     None that one of the pending kinds may still mend once it finds a place.
     """
     kinds = tuple(pending)
     found: list[Broken] = []
+    gone: list[Promised] = []
     for each in promises:
         if any(wish.counts(kind) for kind in kinds for wish in wanted(world, each)):
             continue
@@ -82,7 +83,10 @@ def broken(world: World, promises: Iterable[Promised], pending: Iterable[Kind]) 
             if reason is None:
                 break
             world.put(each.kind, each.site, -1)
+            gone.append(each)
             found.append(Broken(each.slot, pod, reason))
+    for each in gone:
+        world.put(each.kind, each.site, 1)
     return found
 
 

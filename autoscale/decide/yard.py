@@ -99,6 +99,13 @@ class Yard:
         for one in [one for one in self.bins if not one.contents]:
             self.close(one)
 
+    def clear(self) -> None:
+        """Take all nodes back, and whoever is on them."""
+        for one in list(self.bins):
+            for c, count in list(one.contents.items()):
+                self._change(one, c, -count)
+            self.close(one)
+
     def put(self, one: Bin, c: int) -> bool:
         """Put a pod of class c there if everything allows it; whether it did."""
         demand = self._problem.demands[c]

@@ -120,6 +120,14 @@ def test_rules_come_before_wishes() -> None:
     assert bought(*both, groups=zones(10, 10)) == {"g-z0": 2, "g-z1": 2}
 
 
+def test_a_wish_that_would_leave_another_pod_without_a_place_is_not_heeded() -> None:
+    """One would rather be in z1, another has to be there, and away from it."""
+    wishful = web(1, preferred_nodes=IN_Z1)
+    away = PodRules(anti_affinity=(PodTerm(ZONE, APP),))
+    bound = pods("zonal", 1, shape(gpus=8, node_selector=((ZONE, "z1"),), rules=away))
+    assert bought(*wishful, *bound, groups=zones(10, 10)) == {"g-z0": 1, "g-z1": 1}
+
+
 def test_a_group_that_is_full_takes_no_more() -> None:
     """Wishes keep to maximum sizes."""
     first, second = zones(10, 10)
