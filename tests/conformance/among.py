@@ -98,7 +98,7 @@ def _opinions(answer: Answer) -> dict[str, tuple[Code, ...]]:
     for other in pods:
         if not other.finished:
             world.put(world.kind_of(other), sites[other.node_name])
-    if pod.shape.unmodelled or pod.shape.blocked:
+    if not pod.shape.plannable:
         return dict.fromkeys(sites, (Code.UNMODELLED if pod.shape.unmodelled else Code.VOLUME,))
     kind = world.kind_of(pod)
     out = {name: tuple(reason.code for reason in world.why_not(kind, site)) for name, site in sites.items()}

@@ -186,7 +186,9 @@ def test_a_node_closed_for_a_notice_of_the_cloud_itself() -> None:
     world.cloud.add(replace(world.cloud.group("g8"), instances=(told,)))
     world.run(2)
     assert len(world.kube.evicted) == 2
-    assert next(iter(world.kube.nodes.values())).disruption.code == Code.ENDING  # type: ignore[union-attr]
+    begun = next(iter(world.kube.nodes.values())).disruption
+    assert begun is not None
+    assert begun.code == Code.ENDING
 
 
 def test_old_nodes_are_replaced_one_by_one_and_nobody_waits() -> None:

@@ -317,11 +317,10 @@ def test_pods_that_the_scheduler_refuses_do_not_buy_for_ever() -> None:
     """Held, never bound: after the hold time-out the node is open to all, and the group rests."""
     world = World((G8,), hold_timeout_s=30)
     world.submit(*(replace(p, gated=False) for p in pods("a", 4)))
-    real = world._schedule
-    world._schedule = lambda: None  # type: ignore[method-assign]
+    world.binds = False
     world.run(150)
     assert world.targets() == {"g8": 1}
-    world._schedule = real  # type: ignore[method-assign]
+    world.binds = True
     world.run(10)
     assert world.unbound() == []
     assert world.targets() == {"g8": 1}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from autoscale.demand.fit import admits, matches
 from autoscale.errors import Conflict, Disallowed, NotFound
@@ -26,7 +26,7 @@ from tests.builders import NOW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from autoscale.ports import Clock, Provider
+    from autoscale.ports import Clock, Policy, Provider
 
 
 class Killed(BaseException):
@@ -57,10 +57,10 @@ class Cloud(FakeProvider):
         self.fuse.write()
         super().resize(group, target_nodes=target_nodes, request_id=request_id)
 
-    def remove(self, group: str, instances: object, *, request_id: str) -> None:
+    def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
         """As the fake cloud, on the fuse."""
         self.fuse.write()
-        super().remove(group, instances, request_id=request_id)  # type: ignore[arg-type]
+        super().remove(group, instances, request_id=request_id)
 
     def delete(self, group: str, *, request_id: str) -> None:
         """As the fake cloud, on the fuse."""
@@ -229,8 +229,8 @@ class World:
         tick_s: int = 2,
         daemon_sets: tuple[DaemonSet, ...] = (),
         late_labels: dict[str, str] | None = None,
-        policies: tuple[object, ...] = (),
-        **settings: int,
+        policies: tuple[Policy, ...] = (),
+        **settings: Any,
     ) -> None:
         self.fuse = Fuse()
         self.time = Time()
@@ -240,6 +240,7 @@ class World:
         self.kube = Kube(self.fuse, self.clock, daemon_sets=daemon_sets)
         self.join_s, self.devices_s, self.tick_s = join_s, devices_s, tick_s
         self.never_joins: set[str] = set()
+        self.binds = True  # whether the scheduler does
         self.late_labels = late_labels or {}
         self.ledger = Ledger()
         self.turns: list[Turn] = []
@@ -252,10 +253,10 @@ class World:
         self.engine = Engine(
             cluster=self.kube,
             providers=(provider or self.cloud,),
-            policies=policies,  # type: ignore[arg-type]
+            policies=policies,
             solver=lambda problem: solve(problem, time_limit_s=5),
             clock=self.clock,
-            settings=DecideSettings(**settings),  # type: ignore[arg-type]
+            settings=DecideSettings(**settings),
             threads=1,
         )
 
@@ -331,7 +332,8 @@ class World:
         self._machines()
         self._controllers()
         self._daemons()
-        self._schedule()
+        if self.binds:
+            self._schedule()
 
     def _machines(self) -> None:
         alive = {}

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
@@ -36,9 +37,9 @@ def kinds(world: Snapshot) -> list[tuple[str, str]]:
     return [(type(a).__name__, a.slot) for a in done(world)]  # type: ignore[union-attr]  # all actions here have a slot
 
 
-def joined(**more: object) -> Snapshot:
+def joined(**more: Any) -> Snapshot:
     """One node of g8 that has just joined without devices, and two pods that claim p-000."""
-    there = node("g8-0", gpus=0, created_at_s=NOW, **more)  # type: ignore[arg-type]
+    there = node("g8-0", gpus=0, created_at_s=NOW, **more)
     return snapshot(pods=CLAIMED, nodes=(there,), groups=(group(running=1),))
 
 

@@ -77,7 +77,8 @@ def test_two_minutes_count_from_when_the_drain_began() -> None:
     taints = (Taint("aws-node-termination-handler/spot-itn"),)
     begun = node("n", taints=taints, disruption=Disruption("Interrupted", NOW - 60))
     other = node("n", taints=taints, disruption=Disruption("Expired", NOW - 60))
-    assert [noticed(each, QUIET, NOW).end_s for each in (begun, other)] == [NOW + 50, NOW + 110]  # type: ignore[union-attr]
+    found = [noticed(each, QUIET, NOW) for each in (begun, other)]
+    assert [going and going.end_s for going in found] == [NOW + 50, NOW + 110]
 
 
 def test_nothing_said() -> None:

@@ -143,7 +143,7 @@ def test_what_may_not_be_read_is_said() -> None:
             "events": Unreachable("no (403): e"),
         },
     )
-    found = read_admission(server, "ml")  # type: ignore[arg-type]
+    found = read_admission(server, "ml")  # type: ignore[arg-type]  # only `get` is used
     assert [quota.name for quota in found.quotas] == ["team"]
     assert found.unread == (
         "a ResourceQuota of ml makes no sense: Expected `object`, got `int` - at `$.metadata`",
