@@ -26,12 +26,12 @@ def doubt(snapshot: Snapshot) -> Reason | None:
     before = snapshot.ledger.crowd
     if before is None or not 0 <= snapshot.now_s - before.at_s < _DOUBTED_S:
         return None
-    now = crowd(snapshot)
-    there = {node.name for node in snapshot.cluster.nodes}
+    view = snapshot.cluster
+    there = {node.name for node in view.nodes}
     ours = sum(name not in there and at >= before.at_s - _DOUBTED_S for name, at in snapshot.ledger.gone_at_s.items())
-    if before.nodes >= _FEW and (now.nodes + ours) * 2 < before.nodes:
-        text = f"{now.nodes} nodes are seen where {before.nodes} were a moment ago"
-    elif now.nodes and before.daemons and not now.daemons:
+    if before.nodes >= _FEW and (len(view.nodes) + ours) * 2 < before.nodes:
+        text = f"{len(view.nodes)} nodes are seen where {before.nodes} were a moment ago"
+    elif view.nodes and before.daemons and not any(pod.daemon for pod in view.pods):
         text = f"no DaemonSet pod is seen where {before.daemons} were a moment ago"
     else:
         return None
