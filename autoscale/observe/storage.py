@@ -19,7 +19,7 @@ from autoscale.model.storage import (
     VolumeClaim,
 )
 from autoscale.model.workload import ClaimUse, NodeSelectorTerm
-from autoscale.observe import wire
+from autoscale.observe import wire, wire_storage
 from autoscale.observe.pod_rules import selector_of
 from autoscale.observe.shapes import NOTHING, class_asked, expressions, size_asked, size_of
 
@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
     from autoscale.model.workload import Pod, PodShape
 
-_CLAIM = msgspec.json.Decoder(wire.ClaimObject)
-_VOLUME = msgspec.json.Decoder(wire.VolumeObject)
-_CLASS = msgspec.json.Decoder(wire.StorageClassObject)
-_CSI_NODE = msgspec.json.Decoder(wire.CsiNodeObject)
-_ATTACHMENT = msgspec.json.Decoder(wire.AttachmentObject)
-_CAPACITY = msgspec.json.Decoder(wire.CapacityObject)
-_DRIVER = msgspec.json.Decoder(wire.DriverObject)
+_CLAIM = msgspec.json.Decoder(wire_storage.ClaimObject)
+_VOLUME = msgspec.json.Decoder(wire_storage.VolumeObject)
+_CLASS = msgspec.json.Decoder(wire_storage.StorageClassObject)
+_CSI_NODE = msgspec.json.Decoder(wire_storage.CsiNodeObject)
+_ATTACHMENT = msgspec.json.Decoder(wire_storage.AttachmentObject)
+_CAPACITY = msgspec.json.Decoder(wire_storage.CapacityObject)
+_DRIVER = msgspec.json.Decoder(wire_storage.DriverObject)
 _TEXTS = msgspec.json.Decoder(wire.Texts)
 _ZONES = ("topology.kubernetes.io/zone", "topology.kubernetes.io/region")
 _BETA_ZONES = ("failure-domain.beta.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/region")
@@ -66,7 +66,7 @@ def claim(raw: bytes | msgspec.Raw) -> VolumeClaim:
 def volume(raw: bytes | msgspec.Raw) -> Volume:
     """A PersistentVolume. The labels of old in-tree volumes name zones, several joined by `__`."""
     obj = _VOLUME.decode(raw)
-    spec = obj.spec or wire.VolumeSpec()
+    spec = obj.spec or wire_storage.VolumeSpec()
     labels = _labels(obj.metadata)
     required = spec.node_affinity.required if spec.node_affinity else None
     terms = None
