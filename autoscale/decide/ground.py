@@ -12,7 +12,7 @@ from autoscale.decide.lifecycle import missing_daemons
 from autoscale.decide.promises import Promised, promised
 from autoscale.decide.reservations import Phase
 from autoscale.demand.classes import PER_POD_LABELS
-from autoscale.demand.kinds import Kind, means, seeks, selects, term_of
+from autoscale.demand.kinds import Kind, counts, means, seeks, term_of
 from autoscale.demand.sites import Site
 from autoscale.demand.world import World
 from autoscale.model.names import SLOT
@@ -97,8 +97,8 @@ def _promised_kinds(standing: Standing) -> list[Kind]:
 
 def _counts(kind: Kind, other: Kind, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
     """Whether the kind's affinity or spread is about pods of the other."""
-    return any(seeks(term, other, namespaces) for term in kind.affinity) or (
-        kind.namespace == other.namespace and any(selects(rule.selector, other.labels) for rule in kind.spread)
+    return any(seeks(term, other, namespaces) for term in kind.affinity) or any(
+        counts(rule, kind.namespace, other) for rule in kind.spread
     )
 
 

@@ -10,11 +10,12 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, field, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from autoscale.decide.ground import HOSTNAME
 from autoscale.demand.fit import term_matches, tolerates
-from autoscale.demand.kinds import Kind, seeks, selects, term_of
+from autoscale.demand.kinds import Kind, constraint_of, counts, seeks, term_of
 from autoscale.model.problem import PackedNode, Solution, Status
 
 if TYPE_CHECKING:
@@ -23,7 +24,6 @@ if TYPE_CHECKING:
     from autoscale.decide.fleet import Fleet
     from autoscale.decide.question import Asked, Berth
     from autoscale.model.problem import Problem
-    from autoscale.model.rules import Spread
     from autoscale.model.workload import DemandClass, PodShape
 
 _MOST_STEPS = 5_000  # looked at; beyond, the plan is good enough
@@ -287,11 +287,11 @@ def _wishes(fleet: Fleet, question: Asked) -> Iterator[_Wish]:
     running = [(Kind(p.namespace, p.labels, p.shape), nodes[name]) for name, on in fleet.bound.items() for p in on
                if name in nodes] if any(c.shape.wishes for c in question.classes) else []  # fmt: skip
     for c, asked in enumerate(question.classes):
-        for key, weight, kind, counts in _terms(asked, namespaces):
-            others = frozenset(i for i, other in enumerate(kinds) if counts(other))
+        for key, weight, kind, about in _terms(asked, namespaces):
+            others = frozenset(i for i, other in enumerate(kinds) if about(other))
             wish = _Wish(c, key, weight, kind, others)
             for other, labels in running:
-                if key in labels and counts(other):
+                if key in labels and about(other):
                     wish.there[labels[key]] += 1
             yield wish
 
@@ -302,21 +302,7 @@ def _terms(
     for terms, kind in ((asked.shape.wishes.affinity, "near"), (asked.shape.wishes.anti_affinity, "far")):
         for weight, each in terms:
             term = term_of(each, asked.namespace, asked.labels)
-            yield term.key, weight, kind, lambda other, term=term: seeks(term, other, namespaces)  # type: ignore[misc]  # bound early
+            yield term.key, weight, kind, partial(seeks, term, namespaces=namespaces)
     for spread in asked.shape.wishes.spread:
-        yield spread.topology_key, _SPREAD, "even", _spread_over(asked, spread)
-
-
-def _spread_over(asked: DemandClass, spread: Spread) -> Callable[[Kind], bool]:
-    mine = {key: asked.labels.get(key) for key in spread.match_label_keys if key in asked.labels}
-
-    def counts(other: Kind) -> bool:
-        alike = all(other.labels.get(key) == value for key, value in mine.items())
-        return (
-            other.namespace == asked.namespace
-            and bool(spread.selector)
-            and alike
-            and selects(spread.selector, other.labels)
-        )
-
-    return counts
+        constraint = constraint_of(spread, asked.labels)
+        yield constraint.key, _SPREAD, "even", partial(counts, constraint, asked.namespace)

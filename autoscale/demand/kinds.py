@@ -49,7 +49,7 @@ class Kind:
         rules = shape.rules
         self.affinity = tuple(term_of(each, namespace, labels) for each in rules.affinity)
         self.anti_affinity = tuple(term_of(each, namespace, labels) for each in rules.anti_affinity)
-        self.spread = tuple(_constraint(each, labels) for each in rules.spread)
+        self.spread = tuple(constraint_of(each, labels) for each in rules.spread)
 
 
 def term_of(term: PodTerm, namespace: str, labels: Mapping[str, str]) -> Term:
@@ -66,7 +66,8 @@ def term_of(term: PodTerm, namespace: str, labels: Mapping[str, str]) -> Term:
     )
 
 
-def _constraint(spread: Spread, labels: Mapping[str, str]) -> Constraint:
+def constraint_of(spread: Spread, labels: Mapping[str, str]) -> Constraint:
+    """The constraint as it stands for a pod with these labels."""
     selector = _shared(spread.selector, spread.match_label_keys, "In", labels)
     return Constraint(
         spread.topology_key, spread.max_skew, spread.min_domains, selector, spread.honor_affinity, spread.honor_taints
@@ -96,6 +97,14 @@ def means(term: Term, kind: Kind, namespaces: Mapping[str, Mapping[str, str]]) -
         if not selects(term.namespace_selector, namespaces.get(kind.namespace) or {_NAME_LABEL: kind.namespace}):
             return False
     return selects(term.selector, kind.labels)
+
+
+def counts(constraint: Constraint, namespace: str, kind: Kind) -> bool:
+    """Whether a constraint of a pod in the namespace counts such pods.
+
+    A selector that selects everything counts nothing, as in the scheduler.
+    """
+    return kind.namespace == namespace and bool(constraint.selector) and selects(constraint.selector, kind.labels)
 
 
 def seeks(term: Term, kind: Kind, namespaces: Mapping[str, Mapping[str, str]]) -> bool:

@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscale.demand.fit import matches, untolerated
-from autoscale.demand.kinds import selects
+from autoscale.demand.kinds import counts
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -63,13 +63,7 @@ class SpreadTally(Tally):
         self._levels: dict[int, int] = {}  # pods -> domains that have as many
 
     def _counts(self, kind: Kind) -> bool:
-        """A selector that selects everything counts nothing, as in the scheduler."""
-        return (
-            not kind.deleting
-            and kind.namespace == self._of.namespace
-            and bool(self.constraint.selector)
-            and selects(self.constraint.selector, kind.labels)
-        )
+        return not kind.deleting and counts(self.constraint, self._of.namespace, kind)
 
     def open(self, site: Site) -> None:
         """A node comes: perhaps a domain of its own."""
