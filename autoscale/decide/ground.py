@@ -85,14 +85,9 @@ def touched(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) ->
 
 def _promised_kinds(standing: Standing) -> list[Kind]:
     """Kinds of pods that wait for their nodes and whose rules are about where others are."""
-    found: dict[tuple[str, int, int], Kind] = {}
-    for slot in standing.slots:
-        for pod in slot.pods:
-            if pod.shape.rules.affinity or pod.shape.rules.spread:
-                key = (pod.namespace, id(pod.labels), id(pod.shape))
-                if key not in found:
-                    found[key] = Kind(pod.namespace, pod.labels, pod.shape)
-    return list(found.values())
+    world = World()  # it makes each kind once
+    pods = (pod for slot in standing.slots for pod in slot.pods)
+    return list({world.kind_of(pod): None for pod in pods if pod.shape.rules.affinity or pod.shape.rules.spread})
 
 
 def _counts(kind: Kind, other: Kind, namespaces: Mapping[str, Mapping[str, str]]) -> bool:

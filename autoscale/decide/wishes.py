@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING
 from autoscale.decide.ground import HOSTNAME
 from autoscale.demand.fit import term_matches, tolerates
 from autoscale.demand.kinds import Kind, constraint_of, counts, seeks, term_of
+from autoscale.demand.world import World
 from autoscale.model.problem import PackedNode, Solution, Status
 
 if TYPE_CHECKING:
@@ -283,17 +284,27 @@ def _wishes(fleet: Fleet, question: Asked) -> Iterator[_Wish]:
     """Every class's wishes about others, with the pods that are there counted in."""
     namespaces = fleet.snapshot.cluster.namespaces
     kinds = [Kind(c.namespace, c.labels, c.shape) for c in question.classes]
-    nodes = {node.name: node.labels for node in fleet.nodes}
-    running = [(Kind(p.namespace, p.labels, p.shape), nodes[name]) for name, on in fleet.bound.items() for p in on
-               if name in nodes] if any(c.shape.wishes for c in question.classes) else []  # fmt: skip
+    labels = {node.name: node.labels for node in fleet.nodes}
+    running = _running(fleet) if any(c.shape.wishes for c in question.classes) else {}
     for c, asked in enumerate(question.classes):
         for key, weight, kind, about in _terms(asked, namespaces):
             others = frozenset(i for i, other in enumerate(kinds) if about(other))
             wish = _Wish(c, key, weight, kind, others)
-            for other, labels in running:
-                if key in labels and about(other):
-                    wish.there[labels[key]] += 1
+            for there in (there for other, there in running.items() if about(other)):
+                for name, pods in there.items():
+                    if key in labels[name]:
+                        wish.there[labels[name][key]] += pods
             yield wish
+
+
+def _running(fleet: Fleet) -> dict[Kind, Counter[str]]:
+    """How many pods of each kind are on which node."""
+    found: dict[Kind, Counter[str]] = {}
+    world = World()  # it makes each kind once
+    for node in fleet.nodes:
+        for pod in fleet.bound.get(node.name, ()):
+            found.setdefault(world.kind_of(pod), Counter())[node.name] += 1
+    return found
 
 
 def _terms(
