@@ -39,9 +39,10 @@ def heed(fleet: Fleet, question: Asked, problem: Problem, solution: Solution) ->
         taint.effect == "PreferNoSchedule" for home in question.homes for taint in home.taints
     ):
         return solution
-    draft = _Draft(fleet, question, problem, solution)
-    if not 0 < len(draft.nodes) <= _MOST_NODES:
+    bought = sum(node.count for node in solution.nodes if question.homes[node.supply].kind == "new")
+    if not 0 < bought <= _MOST_NODES:
         return solution
+    draft = _Draft(fleet, question, problem, solution)
     draft.improve()
     return draft.solution(solution)
 
