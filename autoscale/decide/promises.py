@@ -6,6 +6,7 @@ anew, and then where they go decides whether the pods that wait can still be bou
 
 from __future__ import annotations
 
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, NamedTuple
 
@@ -92,18 +93,25 @@ def broken(world: World, promises: Iterable[Promised], pending: Iterable[Kind]) 
 
 def wanted(world: World, each: Promised) -> list[Wish]:
     """What of others would let the pod in, as far as it is about where they are."""
-    world.put(each.kind, each.site, -1)
-    found = [
-        Wish(tally.key, frozenset(value for value, count in tally.by_value.items() if count < least), tally.counts)
-        for tally, least in _uneven(world, each)
-    ]
-    found += [
-        Wish(tally.key, frozenset((each.site.labels[tally.key],)), tally.counts)
-        for tally in world.company_of(each.kind)
-        if tally.at(each.site) <= 0 and tally.key in each.site.labels
-    ]
-    world.put(each.kind, each.site, 1)
+    with _without_one(world, each):
+        found = [
+            Wish(tally.key, frozenset(value for value, count in tally.by_value.items() if count < least), tally.counts)
+            for tally, least in _uneven(world, each)
+        ]
+        found += [
+            Wish(tally.key, frozenset((each.site.labels[tally.key],)), tally.counts)
+            for tally in world.company_of(each.kind)
+            if tally.at(each.site) <= 0 and tally.key in each.site.labels
+        ]
     return found
+
+
+@contextmanager
+def _without_one(world: World, each: Promised) -> Iterator[None]:
+    """The world without one of the pods, to ask whether it could come last."""
+    world.put(each.kind, each.site, -1)
+    yield
+    world.put(each.kind, each.site, 1)
 
 
 def _uneven(world: World, each: Promised) -> Iterator[tuple[SpreadTally, int]]:
@@ -115,21 +123,17 @@ def _uneven(world: World, each: Promised) -> Iterator[tuple[SpreadTally, int]]:
 
 
 def _missing(world: World, each: Promised) -> int:
-    world.put(each.kind, each.site, -1)
-    missing = 0
-    if not world.obeys(each.kind, each.site):
+    with _without_one(world, each):
+        if world.obeys(each.kind, each.site):
+            return 0
         missing = sum(
             max(0, least - count) for tally, least in _uneven(world, each) for count in tally.by_value.values()
         )
         missing += sum(tally.at(each.site) <= 0 for tally in world.company_of(each.kind))
-        missing = max(1, missing)
-    world.put(each.kind, each.site, 1)
-    return missing
+        return max(1, missing)
 
 
 def _why(world: World, each: Promised) -> Reason | None:
     """What keeps a pod out that comes last."""
-    world.put(each.kind, each.site, -1)
-    reason = next(world.broken(each.kind, each.site), None)
-    world.put(each.kind, each.site, 1)
-    return reason
+    with _without_one(world, each):
+        return next(world.broken(each.kind, each.site), None)
