@@ -7,7 +7,7 @@ import pytest
 from benchmarks.check import check
 from benchmarks.reading import quantity
 
-GPU_NODE = {
+GPU_NODE: dict[str, Any] = {
     "instance_type": "g.large",
     "zone": "a",
     "capacity_type": "spot",
@@ -87,7 +87,7 @@ def test_faults_are_found(nodes: list[dict[str, Any]], fault: str) -> None:
 )
 def test_no_resource_may_be_exceeded_by_the_least(capacity: dict[str, str], fault: str) -> None:
     """There is no tolerance: quantities are exact."""
-    problem = {**PROBLEM, "offerings": [{**GPU_NODE, "capacity": {**GPU_NODE["capacity"], **capacity}}]}  # type: ignore[dict-item]
+    problem = {**PROBLEM, "offerings": [{**GPU_NODE, "capacity": {**GPU_NODE["capacity"], **capacity}}]}
     verdict = check(problem, {"nodes": [node("g.large", "train", "web-0", "web-1")]})
     assert verdict.violation_count == 1
     assert fault in verdict.violations[0]
