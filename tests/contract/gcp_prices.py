@@ -4,14 +4,14 @@ Compute Engine's answers pass through the library's own types; SKUs have the for
 """
 
 import json
-import threading
 from collections.abc import Callable
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
-from types import TracebackType
-from typing import Any, Self
+from http.server import BaseHTTPRequestHandler
+from typing import Any
 from urllib.parse import parse_qs, urlsplit
 
 from google.cloud import compute_v1 as compute
+
+from tests.serving import Served, answer
 
 PROJECT = "demo-project"
 ZONES = ("us-central1-a", "us-central1-b")
@@ -75,7 +75,7 @@ def skus() -> list[dict[str, Any]]:
     ]
 
 
-class GcePrices:
+class GcePrices(Served):
     """A context manager. `url` is the address; `actions` are the calls that came, by the permission that each needs."""
 
     def __init__(self) -> None:
@@ -91,32 +91,9 @@ class GcePrices:
             ("c4a-standard-8", 8, 32768, "ARM64", "", 0),
         ]
 
-    def __enter__(self) -> Self:
-        stage = self
-
-        class Handler(BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def do_GET(self) -> None:
-                stage.serve(self)
-
-            def log_message(self, format: str, *args: object) -> None:  # noqa: A002 - the base class's name
-                pass
-
-        self._server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._server.daemon_threads = True
-        self.url = f"http://127.0.0.1:{self._server.server_port}"
-        self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02})
-        self._thread.start()
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, _: TracebackType | None) -> None:
-        self._server.shutdown()
-        self._thread.join()
-        self._server.server_close()
-
     def serve(self, handler: BaseHTTPRequestHandler) -> None:
         """Answer one request."""
+        assert handler.command == "GET", handler.command
         address = urlsplit(handler.path)
         action, make = self._route(address.path, {key: each[0] for key, each in parse_qs(address.query).items()})
         self.actions.append(action)
@@ -126,11 +103,7 @@ class GcePrices:
             body = json.dumps({"error": {"code": status, "message": message, "errors": [{"message": message}]}})
         else:
             body = make()
-        handler.send_response(status)
-        handler.send_header("Content-Type", "application/json")
-        handler.send_header("Content-Length", str(len(body.encode())))
-        handler.end_headers()
-        handler.wfile.write(body.encode())
+        answer(handler, status, {"Content-Type": "application/json"}, body.encode())
 
     def _route(self, path: str, query: dict[str, str]) -> tuple[str, Callable[[], str]]:
         if path == _SKUS:
