@@ -16,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
     from autoscale.model.catalog import Catalog, Quote
-    from autoscale.ports import Catalogs
 
 
 class Book:
@@ -100,24 +99,6 @@ def zone_labels(zone: str, region: str) -> dict[str, str]:
     """The well-known topology labels; no zone label when the zone is not known beforehand."""
     labels = {"topology.kubernetes.io/region": region}
     return labels | {"topology.kubernetes.io/zone": zone} if zone else labels
-
-
-class Books:
-    """The book of each region: the freshest catalogue's, else the bundled one's."""
-
-    def __init__(self, catalogs: Catalogs | None = None) -> None:
-        self._catalogs = catalogs
-        self._made: dict[str, Book] = {}
-
-    def of(self, region: str) -> Book:
-        """The region's book as of now."""
-        found = self._catalogs(region) if self._catalogs else None
-        if found is None:
-            return shipped_book()
-        known = self._made.get(region)
-        if known is None or known.catalog is not found:
-            known = self._made[region] = Book(found)
-        return known
 
 
 def catalogue_groups(region: str = REGION, zones: Sequence[str] | None = None) -> tuple[NodeGroup, ...]:

@@ -10,13 +10,14 @@ from autoscale.errors import BadInput, ProviderError
 from autoscale.model.snapshot import CloudView
 from autoscale.model.supply import Fault, FaultKind, InstanceState
 from providers.aws import activities
-from providers.aws.catalog import Books
+from providers.aws.catalog import Book, shipped_book
 from providers.aws.clients import Clients
 from providers.aws.faults import CLOUD_ERRORS, ambiguous, fault_of
 from providers.aws.groups import PREFIX, members, tags_of
 from providers.aws.making import Maker
 from providers.aws.offered import Offered, unavailable
 from providers.aws.reading import Reader
+from providers.books import Books
 from providers.recent import Recent
 
 if TYPE_CHECKING:
@@ -54,7 +55,7 @@ class AwsProvider:
         self._offered = Offered(settings)
         self._maker = Maker(self._clients, now_s=now_s)
         self._made_at_s: dict[str, int] = {}  # groups that we made, which a stale read may not show yet
-        self._reader = Reader(settings, self._clients, self._offered, Books(catalogs), now_s=now_s)
+        self._reader = Reader(settings, self._clients, self._offered, Books(catalogs, Book, shipped_book), now_s=now_s)
         self._grown_at_s: dict[str, int] = {}
         self._recent = Recent(now_s=now_s)
         self._sent_away: set[str] = (

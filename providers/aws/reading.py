@@ -23,11 +23,12 @@ if TYPE_CHECKING:
     from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
     from autoscale.model.supply import Quota
-    from providers.aws.catalog import Books
+    from providers.aws.catalog import Book
     from providers.aws.clients import Clients
     from providers.aws.offered import Offered
     from providers.aws.reservations import Reservation
     from providers.aws.settings import AwsSettings
+    from providers.books import Books
 
 _TAKEN_S = 900  # how long a name that others have is not tried again
 
@@ -36,7 +37,7 @@ class Reader:
     """What is read once, or now and then, is kept here between looks."""
 
     def __init__(
-        self, settings: AwsSettings, clients: Clients, offered: Offered, books: Books, *, now_s: Callable[[], int]
+        self, settings: AwsSettings, clients: Clients, offered: Offered, books: Books[Book], *, now_s: Callable[[], int]
     ) -> None:
         self._settings = settings
         self._clients = clients

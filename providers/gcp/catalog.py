@@ -17,7 +17,6 @@ if TYPE_CHECKING:
 
     from autoscale.model.catalog import Catalog, Quote
     from autoscale.model.supply import InstanceType
-    from autoscale.ports import Catalogs
 
 
 def capacity_labels(capacity_type: CapacityType) -> dict[str, str]:
@@ -76,24 +75,6 @@ class Book:
 def shipped_book() -> Book:
     """The bundled catalogue's."""
     return Book(shipped())
-
-
-class Books:
-    """The book of each region: the freshest catalogue's, else the bundled one's."""
-
-    def __init__(self, catalogs: Catalogs | None = None) -> None:
-        self._catalogs = catalogs
-        self._made: dict[str, Book] = {}
-
-    def of(self, region: str) -> Book:
-        """The region's book as of now."""
-        found = self._catalogs(region) if self._catalogs else None
-        if found is None:
-            return shipped_book()
-        known = self._made.get(region)
-        if known is None or known.catalog is not found:
-            known = self._made[region] = Book(found)
-        return known
 
 
 def catalogue_groups(region: str = REGION, zones: Sequence[str] | None = None) -> tuple[NodeGroup, ...]:

@@ -15,7 +15,8 @@ from providers.gcp.pools import offers
 
 if TYPE_CHECKING:
     from autoscale.model.supply import SkippedGroup
-    from providers.gcp.catalog import Books
+    from providers.books import Books
+    from providers.gcp.catalog import Book
     from providers.gcp.making import Maker
     from providers.gcp.pools import Offer
     from providers.gcp.settings import GcpSettings
@@ -25,7 +26,7 @@ if TYPE_CHECKING:
 class Offered:
     """The offers of a configuration's pools, by the id of their group."""
 
-    def __init__(self, settings: GcpSettings, maker: Maker, templates: Templates, books: Books) -> None:
+    def __init__(self, settings: GcpSettings, maker: Maker, templates: Templates, books: Books[Book]) -> None:
         self._settings = settings
         self._maker = maker
         self._templates = templates

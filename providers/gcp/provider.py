@@ -10,9 +10,10 @@ from typing import TYPE_CHECKING
 from autoscale.errors import BadInput, ProviderError
 from autoscale.model.snapshot import CloudView
 from autoscale.model.supply import Fault, FaultKind, NodeGroup, SkippedGroup
+from providers.books import Books
 from providers.gcp import members
 from providers.gcp.calls import Calls, Ref, chunks, last, ref_of
-from providers.gcp.catalog import Books
+from providers.gcp.catalog import Book, shipped_book
 from providers.gcp.faults import CLOUD_ERRORS, ambiguous, fault_of, told
 from providers.gcp.groups import Found, bounds, labels_of, model, own_labels, place_of, template_url
 from providers.gcp.making import Maker
@@ -58,7 +59,7 @@ class GcpProvider:
         catalogs: Catalogs | None = None,
     ) -> None:
         self._settings = settings
-        self._books = Books(catalogs)
+        self._books = Books(catalogs, Book, shipped_book)
         self._now_s = now_s
         self._calls = Calls(settings, read_timeout_s=read_timeout_s, sleep=sleep)
         self._templates = Templates(self._calls, now_s=now_s)
