@@ -4,8 +4,6 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from autoscale.model.supply import InstanceState
-
 if TYPE_CHECKING:
     from autoscale.model.snapshot import Snapshot
     from autoscale.model.supply import NodeGroup
@@ -22,7 +20,7 @@ def nodes_by_group(snapshot: Snapshot) -> dict[str, int]:
     registered = {node.provider_id for node in snapshot.cluster.nodes}
     out: dict[str, int] = {}
     for group in snapshot.groups:
-        staying = [i for i in group.instances if i.state is not InstanceState.TERMINATING]
+        staying = group.staying
         joined = sum(1 for instance in staying if instance.provider_id in registered)
         needed = joined + len(open_slots.get(group.id, ()))
         ours = snapshot.ledger.targets.get(group.id, 0)

@@ -123,12 +123,7 @@ def survey(snapshot: Snapshot, settings: DecideSettings, going: Iterable[Going] 
         group_of=group_of,
         instance_of=instance_of,
         members={id_: tuple(nodes) for id_, nodes in members.items()},
-        starting={
-            group.id: tuple(
-                i for i in group.instances if i.state is not InstanceState.TERMINATING and i.id not in registered
-            )
-            for group in groups.values()
-        },
+        starting={group.id: tuple(i for i in group.staying if i.id not in registered) for group in groups.values()},
         bound=after(bound, evictions),
         rooms={id_: group.allocatable - daemons.overhead(group.labels, group.taints) for id_, group in groups.items()},
         whole=not any(cloud.faults for cloud in snapshot.clouds),

@@ -169,6 +169,11 @@ class NodeGroup:
     delete_after_s: int | None = None
     ends_at_s: int | None = None
 
+    @property
+    def staying(self) -> tuple[Instance, ...]:
+        """The instances that are not on their way out."""
+        return tuple(each for each in self.instances if each.state is not InstanceState.TERMINATING)
+
 
 @dataclass(frozen=True, slots=True)
 class Quota:

@@ -13,7 +13,6 @@ from itertools import count
 from typing import TYPE_CHECKING, cast
 
 from autoscale.errors import ProviderError
-from autoscale.model.supply import InstanceState
 from autoscale.testing.stage import FAULTS
 
 if TYPE_CHECKING:
@@ -172,7 +171,7 @@ class _Run:
         found = [each for each in self.provider.observe().groups if each.id == self.group]
         if not found:
             return
-        there = sorted(each.id for each in found[0].instances if each.state != InstanceState.TERMINATING)
+        there = sorted(each.id for each in found[0].staying)
         request = f"plan-{self.group}-{next(self.plans)}"
         with suppress(ProviderError):
             if self.need < len(there):

@@ -58,9 +58,7 @@ class AwsProvider:
         self._reader = Reader(settings, self._clients, self._offered, Books(catalogs, Book, shipped_book), now_s=now_s)
         self._grown_at_s: dict[str, int] = {}
         self._recent = Recent(now_s=now_s)
-        self._sent_away: set[str] = (
-            set()
-        )  # instances whose removal Amazon has accepted: a stale read must not repeat it
+        self._sent_away: set[str] = set()  # instances whose removal Amazon accepted: a stale read must not repeat it
 
     def check(self) -> None:
         """Make sure that the account can be read. Raises BadInput in one sentence when a person must mend something."""
@@ -220,8 +218,7 @@ class AwsProvider:
         """The groups, those that miss instances with the launches that failed."""
         out = []
         for group in groups:
-            there = sum(each.state != InstanceState.TERMINATING for each in group.instances)
-            if group.target_nodes <= there or faults or time.monotonic() > until:
+            if group.target_nodes <= len(group.staying) or faults or time.monotonic() > until:
                 out.append(group)
                 continue
             try:

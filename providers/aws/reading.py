@@ -6,7 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscale.model.snapshot import CloudView
-from autoscale.model.supply import Fault, FaultKind, InstanceState, NodeGroup, SkippedGroup
+from autoscale.model.supply import Fault, FaultKind, NodeGroup, SkippedGroup
 from autoscale.model.workload import Code, Reason
 from providers.aws.faults import CLOUD_ERRORS, fault_of
 from providers.aws.groups import PREFIX, Surroundings, model, tags_of
@@ -169,9 +169,5 @@ class Reader:
 def _of_reservations(
     groups: Iterable[NodeGroup], launched_into: Mapping[str, str], known: Mapping[str, Reservation]
 ) -> tuple[Quota, ...]:
-    there = {
-        group.id: sum(each.state is not InstanceState.TERMINATING for each in group.instances)
-        for group in groups
-        if group.id in launched_into
-    }
+    there = {group.id: len(group.staying) for group in groups if group.id in launched_into}
     return shared({id_: launched_into[id_] for id_ in there}, known, there)
