@@ -5,9 +5,9 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Protocol, runtime_checkable
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
-    from autoscale.model.catalog import Catalog, Reading
+    from autoscale.model.catalog import Catalog, Machine, Reading
     from autoscale.model.disruption import Going
     from autoscale.model.plan import Plan
     from autoscale.model.problem import Problem, Solution
@@ -53,6 +53,10 @@ class Catalogs(Protocol):
 
     def __call__(self, region: str) -> Catalog | None:
         """That of a region, None when there is none and what is bundled has to do. Never raises."""
+        ...
+
+    def machines(self) -> Mapping[str, Machine]:
+        """Every type of every region that there is a catalogue of, by name. Never raises."""
         ...
 
 

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from autoscale.catalog.background import Place
 from autoscale.catalog.overlaid import Overlaid
 from autoscale.catalog.refresh import judge
-from autoscale.catalog.store import Store
+from autoscale.catalog.store import CloudCatalogs, Store
 from autoscale.clock import SystemClock
 from autoscale.config import find, load
 from autoscale.config.problems import nearest
@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from autoscale.observe.kube import KubeCluster
     from autoscale.observe.kube_guest import GuestCluster
     from autoscale.observe.kube_http import Http
-    from autoscale.ports import Catalogs, CatalogSource, Clock, Provider, Solver
+    from autoscale.ports import CatalogSource, Clock, Provider, Solver
 
 PROVIDERS = "gpu_autoscale.providers"
 POLICIES = "gpu_autoscale.policies"
@@ -85,7 +85,7 @@ def providers(settings: Settings, *, clock: Clock | None = None) -> tuple[Provid
     for name in _names(settings):
         entry = _provider_entry(name, settings)
         make: Callable[..., Provider] = entry.load()
-        more = {"catalogs": _catalogs(name, prices)} if hasattr(_module(entry), SOURCE) else {}
+        more = {"catalogs": CloudCatalogs(prices, name)} if hasattr(_module(entry), SOURCE) else {}
         with _named(name, settings):
             out.append(make(_options(name, settings), cluster=settings.cluster, now_s=now_s, **more))
     return tuple(_seen_through(settings.overlay, each, prices) for each in out)
@@ -183,10 +183,6 @@ def _seen_through(overlay: Overlay, provider: Provider, prices: Store) -> Provid
         return score_in(found, group) if found else None
 
     return Overlaid(provider, overlay, score)
-
-
-def _catalogs(name: str, prices: Store) -> Catalogs:
-    return lambda region: prices.latest(name, region).catalog
 
 
 def _options(name: str, settings: Settings) -> Mapping[str, Any]:

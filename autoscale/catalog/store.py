@@ -12,7 +12,9 @@ from autoscale.errors import BadInput
 from autoscale.files import write_whole
 
 if TYPE_CHECKING:
-    from autoscale.model.catalog import Catalog
+    from collections.abc import Mapping
+
+    from autoscale.model.catalog import Catalog, Machine
 
 _FOLDER = "gpu-autoscale"
 _NAME = re.compile(r"[a-z0-9-]+")
@@ -75,6 +77,23 @@ class Store:
             raise BadInput(f"the cache can't be made, {reason}", where=str(path.parent)) from error
         write_whole(write(catalog), str(path))
         return path
+
+
+class CloudCatalogs:
+    """What the cache has of one cloud."""
+
+    def __init__(self, store: Store, provider: str) -> None:
+        self._store = store
+        self._provider = provider
+
+    def __call__(self, region: str) -> Catalog | None:
+        """The last good catalogue of a region, None when there is none."""
+        return self._store.latest(self._provider, region).catalog
+
+    def machines(self) -> Mapping[str, Machine]:
+        """Every type by name, whichever regions have it."""
+        found = (self(region) for region in self._store.regions(self._provider))
+        return {each.name: each for catalog in found if catalog for each in catalog.machines}
 
 
 def default_folder() -> Path:

@@ -26,7 +26,7 @@ def provider_from_settings(
     """The provider that a configuration describes. Touches no network; raises BadInput for wrong settings."""
     from providers.aws.settings import AwsSettings
 
-    parsed = AwsSettings.parse(settings, cluster=cluster)
+    parsed = AwsSettings.parse(settings, cluster=cluster, read=catalogs.machines() if catalogs else {})
 
     from providers.aws.provider import AwsProvider
 
@@ -34,8 +34,12 @@ def provider_from_settings(
 
 
 def catalog_source(settings: Mapping[str, Any]) -> AwsCatalogSource:
-    """Where types and prices come from. Touches no network; raises BadInput for wrong settings."""
+    """Where types and prices come from. Touches no network; raises BadInput for wrong settings.
+
+    Pools and prices are not looked at: they may name types that only this source will bring.
+    """
     from providers.aws.settings import AwsSettings
     from providers.aws.source import AwsCatalogSource
 
-    return AwsCatalogSource(AwsSettings.parse(settings, cluster="any"))
+    asked = {key: value for key, value in settings.items() if key not in ("pools", "prices")}
+    return AwsCatalogSource(AwsSettings.parse(asked, cluster="any"))

@@ -8,10 +8,11 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 from autoscale.errors import BadInput
+from autoscale.model.frozen import empty
 from autoscale.model.supply import CapacityType
 from providers import pool_settings
 from providers.aws.specifications import specifications
@@ -21,8 +22,8 @@ from providers.settings_values import refuse_unknown_keys, text
 if TYPE_CHECKING:
     from collections.abc import Mapping, Sequence
 
+    from autoscale.model.catalog import Machine
     from providers.aws.reservations import Reservation
-    from providers.aws.specifications import Specification
 
 POOL = "gpu-autoscale.dev/pool"  # tag on what we made: its value is the pool's name
 CLUSTER = "gpu-autoscale.dev/cluster"
@@ -44,7 +45,7 @@ class AwsPool:
 
     `launch_template` (a name or an id) has all that the pool does not say: image, security groups,
     role, user data. `zones`: zone -> subnets, none for the zone's default one. `placement_group` may have `{zone}` in it.
-    `reservations` are ids, or tags as `KEY=VALUE`, of those that it offers as `reserved`.
+    `reservations` are ids, or tags as `KEY=VALUE`, of those that it offers as `reserved`. `machines` has its instance types.
     """
 
     pool: Pool
@@ -55,6 +56,7 @@ class AwsPool:
     placement_group: str
     tags: Mapping[str, str]
     reservations: tuple[str, ...] = ()
+    machines: Mapping[str, Machine] = field(default_factory=empty)
 
     @property
     def base(self) -> dict[str, str]:
@@ -75,10 +77,10 @@ class Offer:
     reservation: Reservation | None = None
 
 
-def pools(settings: Mapping[str, Any]) -> tuple[AwsPool, ...]:
-    """From a configuration's `aws` section, by name. Raises BadInput."""
+def pools(settings: Mapping[str, Any], known: Mapping[str, Machine]) -> tuple[AwsPool, ...]:
+    """From a configuration's `aws` section, by name. `known` are all types there are. Raises BadInput."""
     found = pool_settings.pools(settings, "aws")
-    return tuple(_pool(name, given) for name, given in sorted(found.items()))
+    return tuple(_pool(name, given, known) for name, given in sorted(found.items()))
 
 
 def offers(
@@ -99,9 +101,9 @@ def offers(
         if each.chosen_by(of.reservations) and each.instance_type in of.pool.instance_types and each.zone in of.zones
     ]
     for name in of.pool.instance_types:
-        spec = specifications()[name]
+        spec = specifications().get(name) if bundled else None
         for zone in of.zones:
-            if spec.gpu_fraction or (bundled and zone in zone_ids and zone_ids[zone] not in spec.zone_ids):
+            if of.machines[name].gpu_fraction or (spec and zone in zone_ids and zone_ids[zone] not in spec.zone_ids):
                 continue
             out += [Offer(group_name(cluster, of, name, zone, way), of, name, zone, way) for way in ways]
     return out
@@ -125,7 +127,7 @@ def template_data(offer: Offer, base: Mapping[str, Any]) -> dict[str, Any]:
         }
         if offer.reservation.block:
             data["InstanceMarketOptions"] = {"MarketType": "capacity-block"}
-    if offer.of.efa and (count := specifications()[offer.instance_type].efa_interfaces):
+    if offer.of.efa and (count := offer.of.machines[offer.instance_type].efa_interfaces):
         data["NetworkInterfaces"] = _interfaces(
             data.pop("SecurityGroupIds", []), data.get("NetworkInterfaces", []), count
         )
@@ -193,7 +195,7 @@ def _digest(of: str) -> str:
     return hashlib.sha256(of.encode()).hexdigest()[:8]
 
 
-def _pool(name: str, given: Mapping[str, Any]) -> AwsPool:
+def _pool(name: str, given: Mapping[str, Any], known: Mapping[str, Machine]) -> AwsPool:
     where = f"aws.pools.{name}"
     refuse_unknown_keys(given, _KEYS, where)
     template = text(given, "launch_template", where)
@@ -202,9 +204,9 @@ def _pool(name: str, given: Mapping[str, Any]) -> AwsPool:
     efa = given.get("efa", False)
     if not isinstance(efa, bool):
         raise BadInput("wrong value", where=f"{where}.efa", expected="true or false", found=repr(efa))
-    pool = pool_settings.pool(name, given, "aws", known=list(specifications()), ways=_WAYS)
+    pool = pool_settings.pool(name, given, "aws", known=list(known), ways=_WAYS)
     for each in given["instance_types"] if isinstance(given["instance_types"], (list, tuple)) else ():
-        _whole(specifications().get(each), where)
+        _whole(known.get(each), where)
     reservations = given.get("reservations", [])
     if reservations:
         texts(reservations, f"{where}.reservations", "a list of reservation ids, or tags as KEY=VALUE")
@@ -219,10 +221,11 @@ def _pool(name: str, given: Mapping[str, Any]) -> AwsPool:
         placement_group=text(given, "placement_group", where),
         tags=texts_by_key(given.get("tags", {}), f"{where}.tags"),
         reservations=(reservations,) if isinstance(reservations, str) else tuple(reservations),
+        machines={each: known[each] for each in pool.instance_types},
     )
 
 
-def _whole(spec: Specification | None, where: str) -> None:
+def _whole(spec: Machine | None, where: str) -> None:
     if spec is not None and spec.gpu_fraction:
         what = f"{spec.name} has {spec.gpu_fraction} of a GPU, which no device plugin offers as a resource"
         raise BadInput(what, where=f"{where}.instance_types")

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from autoscale.errors import BadInput
 from providers.aws.pools import pools
-from providers.aws.specifications import specifications
+from providers.aws.specifications import known_machines
 from providers.settings_values import duration_s, price_of, prices, refuse_unknown_keys, text, truth, url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autoscale.model.catalog import Machine
     from autoscale.model.supply import CapacityType
     from providers.aws.pools import AwsPool
 
@@ -44,16 +45,19 @@ class AwsSettings:
     drain_before_end_s: int = 3600
 
     @classmethod
-    def parse(cls, settings: Mapping[str, Any], *, cluster: str) -> AwsSettings:
-        """From a configuration's `aws` section. Raises BadInput naming the key."""
+    def parse(
+        cls, settings: Mapping[str, Any], *, cluster: str, read: Mapping[str, Machine] | None = None
+    ) -> AwsSettings:
+        """From a configuration's `aws` section. `read` are types beside the bundled ones. Raises BadInput naming the key."""
         refuse_unknown_keys(settings, _KEYS, "aws")
+        known = known_machines(read or {})
         return cls(
             region=text(settings, "region", "aws"),
             endpoint_url=url(settings, "endpoint_url", "aws"),
             discover_tags=_tags(settings.get("discover_tags", (f"{_TAG}/enabled", f"{_TAG}/{cluster}"))),
-            prices=prices(settings.get("prices", {}), "aws", "instance type", list(specifications())),
+            prices=prices(settings.get("prices", {}), "aws", "instance type", list(known)),
             cluster=cluster,
-            pools=pools(settings),
+            pools=pools(settings, known),
             quotas=truth(settings, "quotas", "aws", default=True),
             drain_before_end_s=duration_s(settings, "drain_before_end", "aws", "1h"),
         )

@@ -56,6 +56,11 @@ def specifications() -> Mapping[str, Specification]:
     return MappingProxyType({row["instance_type"]: _specification(row) for row in _rows("us-east-1.csv")})
 
 
+def known_machines(read: Mapping[str, Machine]) -> Mapping[str, Machine]:
+    """The bundled types, and those that were read from the cloud, which go before them."""
+    return {**{name: _machine(spec) for name, spec in specifications().items()}, **read}
+
+
 @cache
 def spot_prices() -> Mapping[tuple[str, str], int]:
     """(Instance type, zone ID) -> micro-US$ per hour. No entry: no spot supply there."""

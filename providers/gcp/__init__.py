@@ -28,7 +28,7 @@ def provider_from_settings(
     """The provider that a configuration describes. Touches no network; raises BadInput for wrong settings."""
     from providers.gcp.settings import GcpSettings
 
-    parsed = GcpSettings.parse(settings, cluster=cluster)
+    parsed = GcpSettings.parse(settings, cluster=cluster, read=catalogs.machines() if catalogs else {})
 
     from providers.gcp.provider import GcpProvider
 
@@ -36,8 +36,12 @@ def provider_from_settings(
 
 
 def catalog_source(settings: Mapping[str, Any]) -> GcpCatalogSource:
-    """Where types and prices come from. Touches no network; raises BadInput for wrong settings."""
+    """Where types and prices come from. Touches no network; raises BadInput for wrong settings.
+
+    Pools and prices are not looked at: they may name types that only this source will bring.
+    """
     from providers.gcp.settings import GcpSettings
     from providers.gcp.source import GcpCatalogSource
 
-    return GcpCatalogSource(GcpSettings.parse(settings, cluster="any"))
+    asked = {key: value for key, value in settings.items() if key not in ("pools", "prices")}
+    return GcpCatalogSource(GcpSettings.parse(asked, cluster="any"))

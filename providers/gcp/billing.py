@@ -25,7 +25,7 @@ _FAMILIES = {
     "a3-high": "A3", "a3-edge": "A3", "a3-mega": "A3Plus", "a3-ultra": "A3Ultra", "c2": "Compute optimized", "c2d": "C2D AMD",
     "c3d": "C3D", "n2d": "N2D AMD", "t2d": "T2D AMD", "t2a": "T2A Arm", "m1": "Memory-optimized",
 }  # fmt: skip
-_WHOLE = ("a4",)  # families whose GPU's price is all there is
+_WHOLE = ("a4", "ct5l", "ct5lp", "ct5p", "ct6e", "tpu7x")  # families whose accelerator's price is all there is
 _CORE = re.compile(
     r"(?:Spot Preemptible )?(?P<family>.+?)(?: Predefined)? (?:Instance )?(?P<part>Core|Ram) running in .*"
 )
@@ -33,6 +33,8 @@ _GPU = re.compile(
     r"(?:Nvidia (?:Tesla )?(?P<model>.+?) GPU|A4 Nvidia (?P<slice>\w+) \(1 gpu slice\))"
     r"(?: attached to Spot Preemptible VMs)?(?: running in .*)?"
 )
+# Chips of TPUs, in what is not a commitment and is not bought for a time that is agreed on before.
+_TPU = re.compile(r"(?!.*(?:Commit|Reserv|DWS|Calendar|Flex)).*\b(?P<model>Tpu-?\w+)\b.*", re.IGNORECASE)
 _MODELS = {  # words of an accelerator in a SKU
     "nvidia-tesla-p4": "P4",
     "nvidia-tesla-p100": "P100",
@@ -45,6 +47,14 @@ _MODELS = {  # words of an accelerator in a SKU
     "nvidia-h100-mega-80gb": "H100 80GB Plus",
     "nvidia-h200-141gb": "H200 141GB",
     "nvidia-b200": "B200",
+    "ct5l": "tpuv5e",
+    "ct5lp": "tpuv5e",
+    "ct5p": "tpuv5p",
+    "ct6e": "tpuv6e",
+    "tpu-v5e": "tpuv5e",
+    "tpu-v5p": "tpuv5p",
+    "tpu-v6e": "tpuv6e",
+    "tpu7x": "tpu7x",
 }
 
 
@@ -70,8 +80,13 @@ class PriceList:
         """Take in a page."""
         for sku in skus:
             self.seen += 1
-            capacity_type = _USAGE.get(sku.get("category", {}).get("usageType", ""))
-            what = _what(sku.get("description", ""))
+            category, description = sku.get("category", {}), sku.get("description", "")
+            capacity_type = _USAGE.get(category.get("usageType", ""))
+            if category.get("resourceGroup") == "TPU":
+                what = _chips(description)
+                capacity_type = CapacityType.SPOT if capacity_type and "Preemptible" in description else capacity_type
+            else:
+                what = _what(description)
             rate = _rate(sku)
             if capacity_type and what and rate and self._region in sku.get("serviceRegions", []):
                 self._rates[(*what, capacity_type)] = rate
@@ -111,6 +126,12 @@ def _what(description: str) -> tuple[str, str] | None:
     if found := _CORE.fullmatch(description):
         return (found["family"].removesuffix(" Instance"), found["part"])
     return None
+
+
+def _chips(description: str) -> tuple[str, str] | None:
+    """The TPU's model; `Tpu-v5e` and `TpuV5e` are both written."""
+    found = _TPU.fullmatch(description)
+    return (found["model"].lower().replace("-", ""), "GPU") if found else None
 
 
 def _rate(sku: Mapping[str, Any]) -> Rate | None:

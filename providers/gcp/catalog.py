@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 from autoscale.errors import BadInput
 from autoscale.model.supply import CapacityType, NodeGroup, Offering
 from providers.gcp import machines
-from providers.gcp.specifications import REGION, ZONES, Price, Specification, price, shipped, specifications
+from providers.gcp.specifications import REGION, ZONES, Price, price, shipped, specification_of, specifications
 from providers.settings_values import nearest
 
 if TYPE_CHECKING:
@@ -17,6 +18,7 @@ if TYPE_CHECKING:
 
     from autoscale.model.catalog import Catalog, Quote
     from autoscale.model.supply import InstanceType
+    from providers.gcp.specifications import Specification
 
 
 def capacity_labels(capacity_type: CapacityType) -> dict[str, str]:
@@ -57,11 +59,11 @@ class Book:
         size = self._sizes.get(machine_type)
         if size is None:
             return None
-        if (whole := self._machines.get(machine_type)) and whole.accelerators:
-            accelerator, accelerators = whole.accelerator, whole.accelerators
-        return Specification(
-            machine_type, size.vcpus, size.memory_mib // 1024, accelerator, accelerators, size.architecture
-        )
+        whole = self._machines.get(machine_type)
+        if not accelerators or (whole and whole.accelerators):
+            return specification_of(whole or replace(size, name=machine_type, accelerator="", accelerators=0))
+        name = f"{machine_type}+{accelerator}x{accelerators}"
+        return specification_of(replace(size, name=name, accelerator=accelerator, accelerators=accelerators))
 
     def price(self, spec: Specification, zone: str) -> Price | None:
         """What the machine and its accelerators cost together in a zone; None where one of them is not offered."""
@@ -96,9 +98,8 @@ def groups_of(book: Book) -> tuple[NodeGroup, ...]:
     plain = {name for name, spec in specifications().items() if not spec.accelerators}
     wanted: dict[str, InstanceType] = {}
     for each in book.catalog.machines:
-        spec = book.specification(each.name.partition("+")[0], each.accelerator, each.accelerators)
-        if spec and (each.accelerators or each.name in plain):
-            wanted[each.name] = machines.instance_type(spec)
+        if each.accelerators or each.name in plain:
+            wanted[each.name] = machines.instance_type(specification_of(each))
     groups = [
         _group(wanted[quote.instance_type], quote, book.region)
         for quote in book.catalog.quotes

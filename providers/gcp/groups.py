@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
@@ -12,6 +13,7 @@ from autoscale.model.workload import Code, Reason
 from providers.gcp import machines
 from providers.gcp.calls import Ref, last
 from providers.gcp.catalog import capacity_labels, zone_labels
+from providers.gcp.tpus import TOPOLOGY, tpu_of
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -137,9 +139,21 @@ def _problem(manager: compute.InstanceGroupManager, template: Template) -> str:
         return "it chooses among machine types (instanceFlexibilityPolicy), which is not supported yet"
     if template.market not in _MARKETS:
         return f"provisioning model {template.market} is not supported yet"
+    if _sliced(manager, template):
+        return "its machines are one TPU slice together, which is not supported"
     if not isinstance(template.env, str) and template.env.os != "linux":
         return f"its nodes run {template.env.os}"
     return ""
+
+
+def _sliced(manager: compute.InstanceGroupManager, template: Template) -> bool:
+    """Whether its TPUs are parts of a slice of several machines, which come and go together."""
+    tpu = tpu_of(template.machine_type)
+    if tpu is None:
+        return False
+    told = "" if isinstance(template.env, str) else template.env.labels.get(TOPOLOGY, "")
+    chips = prod(int(each) for each in told.split("x") if each.isdecimal())
+    return bool(manager.resource_policies.workload_policy) or template.placed or chips > tpu.chips
 
 
 def _specification(template: Template, book: Book) -> Specification | str:
@@ -147,7 +161,7 @@ def _specification(template: Template, book: Book) -> Specification | str:
     if len(accelerators) > 1:
         return "its template attaches accelerators of several types"
     accelerator, count = accelerators[0] if accelerators else ("", 0)
-    if accelerator and not accelerator.startswith("nvidia-"):
+    if accelerator and not accelerator.startswith("nvidia-") and not tpu_of(template.machine_type):
         return f"its template attaches {accelerator}, which is no GPU"
     spec = book.specification(template.machine_type, accelerator.removesuffix("-vws"), count)
     return spec or f"the catalogue does not have machine type {template.machine_type}"

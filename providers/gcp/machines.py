@@ -21,6 +21,7 @@ from typing import TYPE_CHECKING
 
 from autoscale.model.resources import Resources
 from autoscale.model.supply import InstanceType
+from providers.gcp import tpus
 from providers.gcp.specifications import ACCELERATORS
 
 if TYPE_CHECKING:
@@ -49,8 +50,13 @@ def instance_type(
         capacity=capacity,
         allocatable=(capacity - kept - evicted).max(Resources()),
         labels=MappingProxyType(_labels(spec)),
-        devices=(GPU,) if spec.accelerators else (),
+        devices=(device_of(spec),) if spec.accelerators else (),
     )
+
+
+def device_of(spec: Specification) -> str:
+    """The extended resource that the machine's accelerators appear as."""
+    return tpus.RESOURCE if tpus.tpu_of(spec.machine_type) else GPU
 
 
 def _capacity(spec: Specification, disk_gib: int) -> Resources:
@@ -61,7 +67,7 @@ def _capacity(spec: Specification, disk_gib: int) -> Resources:
             "memory": spec.memory_gib * _GIB - kernel,
             "ephemeral-storage": disk_gib * _GIB,
             "pods": _PODS,
-            GPU: spec.accelerators,
+            device_of(spec): spec.accelerators,
         }
     )
 
@@ -92,8 +98,8 @@ def _labels(spec: Specification) -> dict[str, str]:
         "kubernetes.io/os": "linux",
         "cloud.google.com/machine-family": spec.machine_type.partition("-")[0],
     }
-    if not spec.accelerators:
-        return labels
+    if not spec.accelerators or tpus.tpu_of(spec.machine_type):
+        return labels | tpus.labels_of(spec.machine_type)
     labels |= {
         "cloud.google.com/gke-accelerator": spec.accelerator,
         "cloud.google.com/gke-accelerator-count": str(spec.accelerators),

@@ -7,10 +7,10 @@ from typing import TYPE_CHECKING
 
 from google.cloud import compute_v1 as compute
 
-from autoscale.model.supply import Fault, FaultKind, NodeGroup
+from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup
 from autoscale.model.workload import Code, Reason
 from providers.gcp.calls import Ref
-from providers.gcp.groups import Found, model, own_labels, place_of, skipped
+from providers.gcp.groups import Found, model, own_labels, place_of, region_of, skipped
 from providers.gcp.pools import offers
 
 if TYPE_CHECKING:
@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from providers.gcp.making import Maker
     from providers.gcp.pools import Offer
     from providers.gcp.settings import GcpSettings
+    from providers.gcp.specifications import Specification
     from providers.gcp.templates import Templates
 
 
@@ -31,7 +32,7 @@ class Offered:
         self._maker = maker
         self._templates = templates
         self._books = books
-        found = [offer for pool in settings.pools for offer in offers(pool, settings.cluster)]
+        found = [offer for pool in settings.pools for offer in offers(pool, settings.cluster, self._sold)]
         self._offers = {Ref(offer.zone, offer.name).id: offer for offer in found}
 
     def of(self, group: str) -> Offer | None:
@@ -51,6 +52,12 @@ class Offered:
         if offer.owns(own_labels(found.manager)):
             return offer.as_pool(group, made=True)
         return replace(group, notes=(*group.notes, Reason(Code.UNMODELLED, taken(offer), source="gcp")))
+
+    def _sold(self, spec: Specification, zone: str) -> bool:
+        """Whether the zone has the machine, as far as the catalogue knows; a price of the configuration says so, too."""
+        book = self._books.of(region_of(zone))
+        priced = any(self._settings.price(spec.name, zone, way) is not None for way in CapacityType)
+        return priced or zone not in book.zones or book.price(spec, zone) is not None
 
     def unmade(self, there: set[str], faults: list[Fault]) -> list[NodeGroup | SkippedGroup]:
         """What pools may make beside the groups that are there; why it can't be told is added to the faults."""

@@ -8,19 +8,19 @@ from __future__ import annotations
 
 import hashlib
 import re
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
 from autoscale.errors import BadInput
+from autoscale.model.frozen import empty
 from autoscale.model.supply import CapacityType
 from providers import pool_settings
-from providers.gcp.specifications import ZONES, built_in, price, specifications
 from providers.pool_settings import texts
 from providers.settings_values import refuse_unknown_keys, text
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Callable, Mapping
 
     from google.cloud import compute_v1 as compute
 
@@ -41,11 +41,15 @@ _LONGEST = 54  # of a group's name: a template's may have 63 and ends in a diges
 
 @dataclass(frozen=True, slots=True)
 class GcpPool:
-    """A pool, and what only Google needs of it: `instance_template` has all that the pool does not say."""
+    """A pool, and what only Google needs of it.
+
+    `instance_template` has all that the pool does not say. `machines` has its instance types.
+    """
 
     pool: Pool
     instance_template: str
     zones: tuple[str, ...]
+    machines: Mapping[str, Specification] = field(default_factory=empty, hash=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,9 +130,7 @@ class Offer:
     @property
     def _attached(self) -> tuple[tuple[str, int], ...]:
         """Accelerators that the machine type does not bring along."""
-        if not self.spec.accelerators or built_in(self.spec.machine_type)[1]:
-            return ()
-        return ((self.spec.accelerator, self.spec.accelerators),)
+        return ((self.spec.accelerator, self.spec.accelerators),) if self.spec.attached else ()
 
     def _metadata(self, base: compute.Metadata) -> compute.Metadata:
         """What the machine's start script hands to the kubelet."""
@@ -144,20 +146,20 @@ class Offer:
         return compute_v1.Metadata(items=items)
 
 
-def pools(settings: Mapping[str, Any]) -> tuple[GcpPool, ...]:
-    """From a configuration's `gcp` section, by name. Raises BadInput."""
+def pools(settings: Mapping[str, Any], known: Mapping[str, Specification]) -> tuple[GcpPool, ...]:
+    """From a configuration's `gcp` section, by name. `known` are all machines there are. Raises BadInput."""
     found = pool_settings.pools(settings, "gcp")
-    return tuple(_pool(name, given) for name, given in sorted(found.items()))
+    return tuple(_pool(name, given, known) for name, given in sorted(found.items()))
 
 
-def offers(of: GcpPool, cluster: str) -> list[Offer]:
-    """All that a pool offers. Machines that a zone does not have are left out where the catalogue knows."""
+def offers(of: GcpPool, cluster: str, sold: Callable[[Specification, str], bool]) -> list[Offer]:
+    """All that a pool offers. Machines that a zone does not have are left out where it is known (`sold`)."""
     marks = MappingProxyType({CLUSTER: label(cluster), POOL: of.pool.name})
     return [
         Offer(_group_name(cluster, of, name, zone, way), of, spec, zone, way, marks)
-        for name, spec in ((name, specifications()[name]) for name in of.pool.instance_types)
+        for name, spec in ((name, of.machines[name]) for name in of.pool.instance_types)
         for zone in of.zones
-        if zone not in ZONES or price(spec, zone) is not None
+        if sold(spec, zone)
         for way in of.pool.capacity_types
     ]
 
@@ -178,7 +180,7 @@ def _digest(of: str) -> str:
     return hashlib.sha256(of.encode()).hexdigest()[:8]
 
 
-def _pool(name: str, given: Mapping[str, Any]) -> GcpPool:
+def _pool(name: str, given: Mapping[str, Any], known: Mapping[str, Specification]) -> GcpPool:
     where = f"gcp.pools.{name}"
     refuse_unknown_keys(given, _KEYS, where)
     template = text(given, "instance_template", where)
@@ -189,5 +191,6 @@ def _pool(name: str, given: Mapping[str, Any]) -> GcpPool:
     for zone in zones:
         if not _ZONE.fullmatch(zone):
             raise BadInput("wrong value", where=f"{where}.zones", expected=expected, found=repr(zone))
-    pool = pool_settings.pool(name, given, "gcp", known=list(specifications()), ways=_WAYS)
-    return GcpPool(pool, template, tuple(sorted(set(zones))))
+    pool = pool_settings.pool(name, given, "gcp", known=list(known), ways=_WAYS)
+    machines = {each: known[each] for each in pool.instance_types}
+    return GcpPool(pool, template, tuple(sorted(set(zones))), machines)

@@ -7,12 +7,13 @@ from typing import TYPE_CHECKING, Any
 
 from autoscale.errors import BadInput
 from providers.gcp.pools import CLUSTER, label, pools
-from providers.gcp.specifications import specifications
+from providers.gcp.specifications import specification_of, specifications
 from providers.settings_values import price_of, prices, refuse_unknown_keys, text, url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autoscale.model.catalog import Machine
     from autoscale.model.supply import CapacityType
     from providers.gcp.pools import GcpPool
 
@@ -61,17 +62,20 @@ class GcpSettings:
     pools: tuple[GcpPool, ...] = ()
 
     @classmethod
-    def parse(cls, settings: Mapping[str, Any], *, cluster: str) -> GcpSettings:
-        """From a configuration's `gcp` section. Raises BadInput naming the key."""
+    def parse(
+        cls, settings: Mapping[str, Any], *, cluster: str, read: Mapping[str, Machine] | None = None
+    ) -> GcpSettings:
+        """From a configuration's `gcp` section. `read` are machines beside the bundled ones. Raises BadInput naming the key."""
         refuse_unknown_keys(settings, _KEYS, "gcp")
+        known = {**specifications(), **{name: specification_of(each) for name, each in (read or {}).items()}}
         default = (f"mig:label={CLUSTER}:{label(cluster)}",)
         return cls(
             project=text(settings, "project", "gcp"),
             endpoint_url=url(settings, "endpoint_url", "gcp"),
             discover=_discoveries(settings.get("discover", default)),
-            prices=prices(settings.get("prices", {}), "gcp", "machine", list(specifications())),
+            prices=prices(settings.get("prices", {}), "gcp", "machine", list(known)),
             cluster=cluster,
-            pools=pools(settings),
+            pools=pools(settings, known),
         )
 
     @property

@@ -12,7 +12,7 @@ from autoscale.model.catalog import Machine, Offer, Reading
 from autoscale.model.supply import CapacityType
 from providers.gcp.billing import PriceList
 from providers.gcp.catalog import Book, groups_of
-from providers.gcp.specifications import ACCELERATORS, ATTACHED, REGION, shipped
+from providers.gcp.specifications import ACCELERATORS, ATTACHED, REGION, maker, shipped
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator
@@ -118,7 +118,7 @@ def _machine(kind: compute.MachineType, name: str, architecture: str, accelerato
         vcpus=kind.guest_cpus,
         memory_mib=kind.memory_mb,
         architecture=architecture,
-        manufacturer="NVIDIA" if accelerator.startswith("nvidia-") else "Google" if accelerator else "",
+        manufacturer=maker(accelerator),
         accelerator=accelerator,
         accelerators=count,
         accelerator_memory_mib=known.memory_mib if known else 0,

@@ -1,7 +1,7 @@
 """The bundled tables of machine types, accelerators and prices: read once, when first needed. Sources: data/README.md.
 
 A machine is a machine type with the accelerators that it comes with, or that a template attaches to it. Its name is the
-machine type's, followed by `+ACCELERATORxCOUNT` where the type does not tell: `n1-standard-8+nvidia-tesla-t4x2`.
+machine type's, followed by `+ACCELERATORxCOUNT` where they are attached: `n1-standard-8+nvidia-tesla-t4x2`.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from autoscale.model.belief import believe
 from autoscale.model.catalog import SHIPPED, Catalog, Machine, Offer
 from autoscale.model.supply import CapacityType
 from autoscale.model.units import usd_per_hour
+from providers.gcp import tpus
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -81,7 +82,10 @@ ATTACHED: Mapping[str, tuple[tuple[int, int], ...]] = {
 
 @dataclass(frozen=True, slots=True)
 class Specification:
-    """A machine with its accelerators. `accelerator` is Google's name of them, empty without."""
+    """A machine with its accelerators. `accelerator` is Google's name of them, empty without.
+
+    `attached`: a template has to name them, since the machine type does not come with them.
+    """
 
     machine_type: str
     vcpus: int
@@ -89,13 +93,12 @@ class Specification:
     accelerator: str = ""
     accelerators: int = 0
     architecture: str = "amd64"
+    attached: bool = False
 
     @property
     def name(self) -> str:
         """The machine type's name, with the accelerators where it does not tell them."""
-        if not self.accelerators or built_in(self.machine_type)[1]:
-            return self.machine_type
-        return f"{self.machine_type}+{self.accelerator}x{self.accelerators}"
+        return f"{self.machine_type}+{self.accelerator}x{self.accelerators}" if self.attached else self.machine_type
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,7 +117,8 @@ def built_in(machine_type: str) -> tuple[str, int]:
     for pattern, accelerator in _BUILT_IN:
         if match := pattern.fullmatch(machine_type):
             return accelerator, int(match[1])
-    return "", 0
+    tpu = tpus.tpu_of(machine_type)
+    return (tpu.family, tpu.chips) if tpu else ("", 0)
 
 
 def specification(machine_type: str, accelerator: str = "", accelerators: int = 0) -> Specification | None:
@@ -124,8 +128,22 @@ def specification(machine_type: str, accelerator: str = "", accelerators: int = 
         return None
     there, count = built_in(machine_type)
     if there:
-        accelerator, accelerators = there, count
-    return Specification(machine_type, *size, accelerator, accelerators)
+        return Specification(machine_type, *size, there, count)
+    return Specification(machine_type, *size, accelerator, accelerators, attached=bool(accelerators))
+
+
+def specification_of(machine: Machine) -> Specification:
+    """A machine of a catalogue, bundled or read."""
+    machine_type, attached, _ = machine.name.partition("+")
+    return Specification(
+        machine_type,
+        machine.vcpus,
+        machine.memory_mib // 1024,
+        machine.accelerator,
+        machine.accelerators,
+        machine.architecture,
+        attached=bool(attached),
+    )
 
 
 @cache
@@ -151,7 +169,8 @@ def price(spec: Specification, zone: str) -> Price | None:
 @cache
 def _sizes() -> Mapping[str, tuple[int, int]]:
     """Machine type -> vCPUs, memory in GiB."""
-    return {row["machine_type"]: (int(row["vcpus"]), int(row["memory_gib"])) for row in _rows("machines")}
+    told = {row["machine_type"]: (int(row["vcpus"]), int(row["memory_gib"])) for row in _rows("machines")}
+    return {**told, **tpus.SIZES}
 
 
 def _with_accelerators(machine_type: str) -> Iterator[Specification]:
@@ -162,7 +181,7 @@ def _with_accelerators(machine_type: str) -> Iterator[Specification]:
         for accelerator, counts in ATTACHED.items():
             for count, most_vcpus in counts:
                 if plain.vcpus <= most_vcpus:
-                    yield Specification(machine_type, plain.vcpus, plain.memory_gib, accelerator, count)
+                    yield Specification(machine_type, plain.vcpus, plain.memory_gib, accelerator, count, attached=True)
 
 
 @cache
@@ -222,11 +241,16 @@ def _machine(spec: Specification) -> Machine:
         vcpus=spec.vcpus,
         memory_mib=spec.memory_gib * 1024,
         architecture=spec.architecture,
-        manufacturer="NVIDIA" if spec.accelerators else "",
+        manufacturer=maker(spec.accelerator),
         accelerator=spec.accelerator,
         accelerators=spec.accelerators,
         accelerator_memory_mib=known.memory_mib if known else 0,
     )
+
+
+def maker(accelerator: str) -> str:
+    """Who makes the accelerator of that name; empty for none."""
+    return "NVIDIA" if accelerator.startswith("nvidia-") else "Google" if accelerator else ""
 
 
 def _rows(name: str) -> list[dict[str, str]]:

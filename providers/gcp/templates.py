@@ -28,13 +28,15 @@ _LIST = "compute.instanceTemplates.list"
 class Template:
     """What a template launches. `market` is Google's provisioning model, `STANDARD` when it names none.
 
-    `reserved` says that it consumes a reservation by name; `disk_gib` is None unless the boot disk is sized.
+    `reserved` says that it consumes a reservation by name; `disk_gib` is None unless the boot disk is sized. `placed`: where
+    its machines stand is decided together (resource policies).
     """
 
     machine_type: str
     accelerators: tuple[tuple[str, int], ...] = ()
     market: str = "STANDARD"
     reserved: bool = False
+    placed: bool = False
     disk_gib: int | None = None
     labels: Mapping[str, str] = field(default_factory=empty, hash=False)
     env: KubeEnv | str = field(default_factory=KubeEnv, hash=False)
@@ -100,6 +102,7 @@ def parse(found: compute.InstanceTemplate) -> Template:
         ),
         market=market,
         reserved=properties.reservation_affinity.consume_reservation_type == "SPECIFIC_RESERVATION",
+        placed=bool(properties.resource_policies),
         disk_gib=boot[0] if boot and boot[0] else None,
         labels=dict(properties.labels),
         env=kube_env(metadata.get("kube-env", "")),

@@ -99,6 +99,26 @@ def test_a_group_is_foretold_from_its_template(gce: GceCloud) -> None:
     assert (group.min_nodes, group.max_nodes, notes(group)) == (0, 1000, [])
 
 
+def test_tpus_are_machines_as_others_are(gce: GceCloud) -> None:
+    """Priced by the configuration, since no list is bundled; one that is part of a slice of several is left out."""
+    gce.gce.group("one", GCE_ZONE, template=gce.gce.template("one", "ct6e-standard-4t"), labels=OURS)
+    placed = gce.gce.template("placed", "ct6e-standard-4t", resource_policies=["slice"])
+    gce.gce.group("placed", GCE_ZONE, template=placed, labels=OURS)
+    told = gce.gce.template("told", "ct6e-standard-4t", **kube_env(node_labels="cloud.google.com/gke-tpu-topology=4x4"))
+    gce.gce.group("told", GCE_ZONE, template=told, labels=OURS)
+    view = gcp_provider(gce.gce.url, prices={"ct6e-standard-4t": 10.8}).observe()
+    (group,) = view.groups
+    assert group.offering == Offering("ct6e-standard-4t", GCE_ZONE, CapacityType.ON_DEMAND, 10_800_000)
+    assert (group.devices, group.allocatable["google.com/tpu"]) == (("google.com/tpu",), 4)
+    assert group.labels["cloud.google.com/gke-tpu-topology"] == "2x2"
+    assert [each.reason.text for each in view.skipped] == [
+        f"group {name} is left out: its machines are one TPU slice together, which is not supported"
+        for name in ("placed", "told")
+    ]
+    view = gce.provider.observe()
+    assert "there is no price for ct6e-standard-4t in us-central1-a: set gcp.prices" in view.skipped[0].reason.text
+
+
 def test_a_regional_group_grows_and_shrinks_across_its_zones(gce: GceCloud) -> None:
     """No zone beforehand, the price of the dearest; each instance has its own zone, also in its provider id."""
     gce.gce.group("wide", "us-central1", template=gce.main, labels=OURS, zones=ZONES)

@@ -78,6 +78,31 @@ def test_a_price_is_the_sum_of_its_parts(stage: GcePrices) -> None:
     assert not [each for each in found if each.startswith("c4a")]  # its memory is not in the list
 
 
+def test_a_tpu_machine_costs_its_chips(stage: GcePrices) -> None:
+    """Rows of the billing catalogue for commitments and queued time are none of a machine's that is bought at once."""
+    stage.machines = [
+        ("ct5lp-hightpu-4t", 112, 196608, "", "ct5lp", 4),
+        ("ct6e-standard-1t-tpu", 44, 180224, "", "tpu-v6e", 1),
+    ]
+    rows = [
+        sku("TpuV5e in Americas", 1.2),
+        sku("TpuV5e Preemptible in Americas", 0.5, usage="Preemptible"),
+        sku("Commitment v1: TpuV5e in Americas for 1 Year", 0.1),
+        sku("DWS Calendar Mode TpuV5e in Americas", 0.2),
+        sku("Tpu-v6e in Americas", 2.7),
+    ]
+    stage.skus = [row | {"category": row["category"] | {"resourceGroup": "TPU"}} for row in rows]
+    reading = source(stage).read(REGION, silent)
+    assert {each.key: float(each.amount) for each in reading.offers if each.zone == ZONES[0]} == {
+        "ct5lp-hightpu-4t/us-central1-a/on-demand": pytest.approx(4.8),
+        "ct5lp-hightpu-4t/us-central1-a/spot": pytest.approx(2.0),
+        "ct6e-standard-1t-tpu/us-central1-a/on-demand": pytest.approx(2.7),
+    }
+    assert [(each.name, each.manufacturer, each.accelerators) for each in reading.machines] == [
+        ("ct5lp-hightpu-4t", "Google", 4), ("ct6e-standard-1t-tpu", "Google", 1),
+    ]  # fmt: skip
+
+
 def test_figures_that_can_not_be_right_are_refused(stage: GcePrices) -> None:
     """An H100 on-demand below spot, a currency, a price of 0: each with its reason, the rest is kept."""
     stage.skus = [each for each in stage.skus if "H100" not in each["description"] and "T4" not in each["description"]]

@@ -9,6 +9,7 @@ from providers.gcp import catalogue_groups, machines
 from providers.gcp import specifications as table
 from providers.gcp.catalog import Book, groups_of, refusals
 from providers.gcp.specifications import Price, price, specification, specifications
+from providers.gcp.tpus import Tpu, tpu_of
 
 GIB, MIB = 2**30, 2**20
 
@@ -84,6 +85,43 @@ def test_accelerators_come_with_the_type_or_are_attached(name: str, accelerator:
         count,
     )
     assert specification(found.machine_type, accelerator, count) == found
+
+
+@pytest.mark.parametrize(
+    ("name", "chips", "label", "topology"),
+    [
+        ("ct5lp-hightpu-1t", 1, "tpu-v5-lite-podslice", "1x1"),
+        ("ct5lp-hightpu-4t", 4, "tpu-v5-lite-podslice", "2x2"),
+        ("ct5l-hightpu-8t", 8, "tpu-v5-lite-device", "2x4"),
+        ("ct6e-standard-4t", 4, "tpu-v6e-slice", "2x2"),
+    ],
+)
+def test_a_tpu_machine_promises_its_chips(name: str, chips: int, label: str, topology: str) -> None:
+    """As GKE's device plugin and labels tell it; nothing of NVIDIA's."""
+    found = machine(name)
+    assert (found.devices, found.allocatable["google.com/tpu"]) == (("google.com/tpu",), chips)
+    assert {key: value for key, value in found.labels.items() if "gke" in key or "nvidia" in key} == {
+        "cloud.google.com/gke-tpu-accelerator": label,
+        "cloud.google.com/gke-tpu-topology": topology,
+        "cloud.google.com/gke-accelerator-count": str(chips),
+    }
+
+
+@pytest.mark.parametrize(
+    ("name", "found"),
+    [
+        ("ct6e-standard-4t-tpu", Tpu("ct6e", 4, "tpu-v6e-slice", "2x2")),
+        ("ct5p-hightpu-4t", Tpu("ct5p", 4, "tpu-v5p-slice", "2x2x1")),
+        ("ct4p-hightpu-8t", Tpu("ct4p", 8, "tpu-v4-podslice", "")),
+        ("tpu7x-standard-4t", Tpu("tpu7x", 4, "tpu7x", "2x2x1")),
+        ("tpu9-standard-1t", Tpu("tpu9", 1, "", "1x1")),
+        ("c3-standard-4", None),
+        ("g2-standard-4", None),
+    ],
+)
+def test_tpus_are_told_by_the_machine_type(name: str, found: Tpu | None) -> None:
+    """Of one that nobody has named yet only the chips are known."""
+    assert tpu_of(name) == found
 
 
 def test_only_what_may_be_attached_is_offered() -> None:
