@@ -206,6 +206,7 @@ class Cluster(Protocol):
     def announce(self, pod: tuple[str, str], *, event: str, text: str, about: str = "") -> None:
         """Have an Event about the pod written, soon. Best effort: never raises, and does not wait.
 
+        A reference without a namespace is a node's.
         Of those that are about the same, one in a while is written, whoever wrote the last.
         """
         ...

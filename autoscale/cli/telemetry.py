@@ -13,6 +13,7 @@ from autoscale.loop import changes
 from autoscale.model.plan import Announce, RemoveNode, Resize
 from autoscale.model.problem import WITHOUT_KERNEL
 from autoscale.model.units import MICRO
+from autoscale.model.workload import Code
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Sequence
@@ -73,7 +74,8 @@ def _say_events(log: FilteringBoundLogger, actions: Iterable[Action], outcome: s
         if isinstance(action, Announce):
             told.setdefault((action.event, action.text), []).append(action.pod)
     for (event, text), pods in told.items():
-        log.info("announce", outcome=outcome, event_type=event, message=text, **_few(pods))
+        whom = _few(pods) if "/" in pods[0] else {"nodes": pods}
+        log.info("announce", outcome=outcome, event_type=event, message=text, **whom)
 
 
 class Metrics:
@@ -91,6 +93,10 @@ class Metrics:
         self._bought = Counter("bought_nodes", "Nodes asked for.", ["group"], **names)
         self._removed = Counter("removed_nodes", "Nodes removed.", ["group"], **names)
         self._actions = Counter("actions", "Actions by kind and outcome.", ["kind", "outcome"], **names)
+        self._corrected = Counter(
+            "corrected_predictions", "Times that a group's nodes had other labels, taints or room than predicted.",
+            ["group"], **names,
+        )  # fmt: skip
         self._failed = Counter("failed_ticks", "Ticks that ended in an error.", **names)
         self._seconds = Histogram(
             "tick_seconds", "How long a tick took.", buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 5, 10, 30, 60), **names
@@ -117,6 +123,8 @@ class Metrics:
                 self._bought.labels(action.group).inc(max(0, action.target_nodes - action.current_nodes))
             if receipt.outcome == "done" and isinstance(action, RemoveNode):
                 self._removed.labels(action.group).inc()
+            if isinstance(action, Announce) and action.event == Code.PREDICTION:
+                self._corrected.labels(action.about).inc()
 
     def failed(self, error: Exception) -> None:  # noqa: ARG002 - a witness's shape
         """Count it."""

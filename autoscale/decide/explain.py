@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.learning import corrections
 from autoscale.demand.fit import admits
 from autoscale.demand.misses import Candidate, Misses
 from autoscale.demand.wording import few
@@ -92,7 +93,7 @@ def takes(fleet: Fleet, state: GroupState, c: DemandClass) -> bool:
 def announcements(
     fleet: Fleet, claims: Sequence[ClaimPods], resizes: Sequence[Resize], left: Sequence[Unmet], pods: Iterable[Pod]
 ) -> tuple[Announce, ...]:
-    """Events for all pods that made a group grow, and for pods that stay, none that was said a moment ago.
+    """Events for all pods that made a group grow, for pods that stay, and of wrong predictions; none that was said a moment ago.
 
     Of the pods that stay so many are told that a plan stays small, those that wait longest first.
     """
@@ -118,7 +119,9 @@ def announcements(
         stay += [(pod.created_at_s, Announce(pod.uid, pod.ref, NOT_TRIGGERED, text, about)) for pod in there]
     due = [each for each in stay if not said_lately(fleet, each[1])]
     due.sort(key=lambda each: each[0])
-    return (*(a for a in grew if not said_lately(fleet, a)), *(a for _, a in due[:_SAID_A_PLAN]))
+    learnt = corrections(fleet.news, fleet.groups, fleet.members)
+    told = (each for each in (*grew, *learnt) if not said_lately(fleet, each))
+    return (*told, *(a for _, a in due[:_SAID_A_PLAN]))
 
 
 def announced_key(announce: Announce) -> str:

@@ -33,7 +33,7 @@ class Fleet:
     `nodes` are those whose instance is not on its way out. `group_of` and `instance_of` go by node name. `members` are
     the registered nodes of a group, `starting` its instances that are no node yet. `bound` are the pods on a node, those
     nominated to it, or about to preempt others there, included: `evictions` has the latter by uid, with whom they displace,
-    who are left out. `rooms` are what a fresh node of a group leaves for pods once its DaemonSets run. `whole` is False when a cloud could not be read, so that groups may be missing.
+    who are left out. `rooms` are what a fresh node of a group leaves for pods once its DaemonSets run. `wrong` is where groups' predictions were wrong, `news` what of that is so since this look. `whole` is False when a cloud could not be read, so that groups may be missing.
 
     `going` are the nodes that go. Their pods that may be moved are in the snapshot as those that will take their place: they
     wait, `moving`, and are bound to nothing; `leaving` has the nodes' own pods as they are.
@@ -54,6 +54,7 @@ class Fleet:
     evictions: Mapping[str, Eviction] = field(default_factory=empty)
     learnt: tuple[Learnt, ...] = ()
     wrong: Mapping[str, tuple[Reason, ...]] = field(default_factory=empty)
+    news: Mapping[str, tuple[Reason, ...]] = field(default_factory=empty)
     going: Mapping[str, Going] = field(default_factory=empty)
     leaving: Mapping[str, tuple[Pod, ...]] = field(default_factory=empty)
 
@@ -130,6 +131,7 @@ def survey(snapshot: Snapshot, settings: DecideSettings, going: Iterable[Going] 
         evictions={each.pod.uid: each for each in evictions},
         learnt=tuple(lesson.learnt for lesson in lessons.values() if lesson.learnt is not None),
         wrong={id_: lesson.wrong for id_, lesson in lessons.items() if lesson.wrong},
+        news={id_: lesson.news for id_, lesson in lessons.items() if lesson.news},
         going=goes,
         leaving={name: tuple(pods) for name, pods in leaving.items()},
     )

@@ -8,10 +8,11 @@ from typing import TYPE_CHECKING
 from autoscale.demand.pending import may_preempt, waits
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Iterator
 
     from autoscale.model.snapshot import Snapshot
-    from autoscale.model.workload import PodShape
+    from autoscale.model.storage import Volume, VolumeClaim
+    from autoscale.model.workload import Pod, PodShape
 
 
 def fingerprint(snapshot: Snapshot) -> str:
@@ -21,7 +22,9 @@ def fingerprint(snapshot: Snapshot) -> str:
     def shape_text(shape: PodShape) -> str:
         known = shapes.get(id(shape))
         if known is None:
-            parts = (shape, shape.rules, shape.claims, "" if shape.preempts else "never")
+            parts = (
+                shape, shape.rules, shape.claims, "" if shape.preempts else "never", shape.wishes, shape.preferred_nodes
+            )  # fmt: skip
             known = shapes[id(shape)] = " ".join(repr(each) for each in parts if each)
         return known
 
@@ -45,10 +48,23 @@ def fingerprint(snapshot: Snapshot) -> str:
         if g.offering.interruption_microusd_per_hour
     ]
     lines += [f"quota {q.id} {q.limit} {q.used_elsewhere}" for cloud in snapshot.clouds for q in cloud.quotas]
-    if any(p.shape.rules for p in snapshot.cluster.pods if waits(p)) or may_preempt(snapshot.cluster.pods):
+    waiting = [pod for pod in snapshot.cluster.pods if waits(pod)]
+    lines += [f"storage {each!r}" for each in _storage(snapshot, waiting)]
+    if any(p.shape.rules or p.shape.wishes for p in waiting) or may_preempt(snapshot.cluster.pods):
         # then it matters who is where
         lines += [f"on {pod.node_name} {pod.uid}" for pod in snapshot.cluster.pods if pod.node_name]
     return _hash(sorted(lines), 16)
+
+
+def _storage(snapshot: Snapshot, pods: Iterable[Pod]) -> Iterator[VolumeClaim | Volume]:
+    """The claims of these pods, and the volumes that they have."""
+    storage = snapshot.cluster.storage
+    for ref in {f"{pod.namespace}/{use.name}" for pod in pods for use in pod.shape.claims}:
+        claim = storage.claims.get(ref)
+        if claim is not None:
+            yield claim
+            if claim.volume in storage.volumes:
+                yield storage.volumes[claim.volume]
 
 
 def name_plan(facts: str, content: Iterable[object], taken: Iterable[str]) -> str:

@@ -17,6 +17,7 @@ from autoscale.demand.fit import keys_read
 from autoscale.demand.volumes import ATTACHED
 from autoscale.demand.wording import amount, few, labelled, taint_text
 from autoscale.model.names import SLOT
+from autoscale.model.plan import Announce
 from autoscale.model.resources import Resources
 from autoscale.model.supply import Learnt
 from autoscale.model.workload import Code, Reason
@@ -39,21 +40,27 @@ _NEWEST = 20  # nodes of a group that are looked at: they are most like those to
 
 
 class Lesson(NamedTuple):
-    """A group as its nodes show it, what of that is to be remembered, and where the prediction was wrong."""
+    """A group as its nodes show it, what of that is to be remembered, and where the prediction was wrong.
+
+    `news` is what of that is so since this look.
+    """
 
     group: NodeGroup
     learnt: Learnt | None = None
     wrong: tuple[Reason, ...] = ()
+    news: tuple[Reason, ...] = ()
 
 
 def learn(group: NodeGroup, nodes: Sequence[Node], ledger: Ledger, now_s: int) -> Lesson:
     """The group as its nodes that are up show it, else as they did when there were some."""
     up = [node for node in nodes if node.ready and all(node.allocatable[device] > 0 for device in group.devices)]
     up = nlargest(_NEWEST, up, key=lambda node: (node.created_at_s, node.name))
+    known = ledger.learnt.get(group.id)
+    if known is not None and known.predicted != _digest(group):
+        known = None  # it is made otherwise by now
     if not up:
-        known = ledger.learnt.get(group.id)
-        if known is None or known.predicted != _digest(group):
-            return Lesson(group)  # nothing is known, or it is made otherwise by now
+        if known is None:
+            return Lesson(group)
         learnt = known
     else:
         settled = [node for node in up if _settled(node, ledger, now_s)]
@@ -64,14 +71,32 @@ def learn(group: NodeGroup, nodes: Sequence[Node], ledger: Ledger, now_s: int) -
             _taints(group, settled),
             _room(group, up),
         )
+    found = _as_learnt(group, learnt)
+    wrong = tuple(_wrong(group, found))
+    if not wrong or learnt == known:
+        return Lesson(found, learnt, wrong)
+    old = set(_wrong(group, _as_learnt(group, known))) if known is not None else set()
+    return Lesson(found, learnt, wrong, tuple(reason for reason in wrong if reason not in old))
+
+
+def _as_learnt(group: NodeGroup, learnt: Learnt) -> NodeGroup:
     attached = {name: group.allocatable[name] for name in group.allocatable if name.startswith(ATTACHED)}
-    found = replace(
+    return replace(
         group,
         labels=MappingProxyType(dict(learnt.labels)),
         taints=learnt.taints,
         allocatable=learnt.allocatable + Resources(attached),
     )
-    return Lesson(found, learnt, tuple(_wrong(group, found)))
+
+
+def corrections(
+    news: Mapping[str, Sequence[Reason]], groups: Mapping[str, NodeGroup], members: Mapping[str, Sequence[Node]]
+) -> Iterator[Announce]:
+    """An Event for each group whose prediction has just turned out to be wrong, about its newest node."""
+    for id_, reasons in news.items():
+        name = max(members[id_], key=lambda node: (node.ready, node.created_at_s, node.name)).name
+        text = f"group {groups[id_].name}: {few(reason.text for reason in reasons)}; planned with as they are"
+        yield Announce(name, name, Code.PREDICTION.value, text, id_)
 
 
 def learning_notes(

@@ -8,6 +8,7 @@ pods exchanged, one pod moved) until none does or it has looked at enough of the
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -95,6 +96,7 @@ class _Draft:
         self._spent = 0
         self._steps = 0
         self._liked: dict[tuple[int, int], int] = {}
+        self._by_price = sorted((problem.price_of(o), o) for o, h in enumerate(question.homes) if h.kind == "new")
         self._wishes = list(_wishes(fleet, question))
         for packed in self._kept:
             for c, count in packed.pods:
@@ -132,12 +134,16 @@ class _Draft:
     def _other_supply(self, node: _Node) -> bool:
         """The same pods on another kind of node, of those that all of them may go on."""
         found = False
-        for o in sorted(frozenset.intersection(*(self._problem.demands[c].offerings for c in node.pods))):
-            supply = self._problem.supplies[o]
-            if o == node.supply or self._question.homes[o].kind != "new" or self._bought[o] == supply.limit:
-                continue
-            found |= self._try([(node, o, node.pods)])
+        taken = frozenset.intersection(*(self._problem.demands[c].offerings for c in node.pods))
+        for o in sorted(taken.intersection(self._affordable(node))):
+            if o != node.supply and self._bought[o] != self._problem.supplies[o].limit:
+                found |= self._try([(node, o, node.pods)])
         return found
+
+    def _affordable(self, node: _Node) -> Iterator[int]:
+        """The kinds of nodes for which what may be spent is enough."""
+        most = self._problem.price_of(node.supply) + self._budget - self._spent
+        return (o for _, o in self._by_price[: bisect_right(self._by_price, (most, len(self._question.homes)))])
 
     def _exchange(self, node: _Node) -> bool:
         """Two nodes' pods exchanged."""
@@ -168,12 +174,12 @@ class _Draft:
 
     def _try(self, changes: Sequence[tuple[_Node, int, Counter[int]]]) -> bool:
         """Have these nodes be so if everything allows it and it is worth it; whether it was."""
+        self._steps += 1
         price_of = self._problem.price_of
         extra = sum(price_of(o) - price_of(node.supply) for node, o, _ in changes)
-        if self._spent + extra > self._budget:
+        if self._steps > _MOST_STEPS or self._spent + extra > self._budget:
             return False
-        self._steps += 1
-        if self._steps > _MOST_STEPS or not all(self._holds(o, pods) for _, o, pods in changes):
+        if not all(self._holds(o, pods) for _, o, pods in changes):
             return False
         before = [(node, node.supply, node.pods) for node, _, _ in changes]
         if self._worth(changes) > 0 and self._allowed():

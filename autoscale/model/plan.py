@@ -120,8 +120,9 @@ class DeleteGroup:
 
 @dataclass(frozen=True, slots=True)
 class Announce:
-    """An Event about a pod. `event` is `TriggeredScaleUp`, `NotTriggerScaleUp` or `DisruptionBlocked`.
+    """An Event. `event` is `TriggeredScaleUp`, `NotTriggerScaleUp`, `DisruptionBlocked` or `PredictionCorrected`.
 
+    `pod` is `namespace/name`; a name alone is a node's, and then `uid` is its name, too, as the kubelet has it.
     `about` is what makes it another one: the codes of its reasons, or the group that grows. The text may change with every
     look; that alone is no news.
     """

@@ -27,6 +27,7 @@ if TYPE_CHECKING:
 
 _log = structlog.get_logger()
 _COMPONENT = "gpu-autoscale"
+_OF_NODES = "default"  # the namespace of Events about what has none, as the kubelet writes them
 _LONGEST_MESSAGE = 1024  # bytes; what the API allows in an Event's note
 
 
@@ -61,7 +62,7 @@ class EventWriter:
         self._thread: threading.Thread | None = None
 
     def add(self, pod: tuple[str, str], *, event: str, text: str, about: str = "") -> None:
-        """Have an Event about the pod written soon; without `about`, it is about its text."""
+        """Have an Event about the pod, or node, written soon; without `about`, it is about its text."""
         with self._changed:
             if self._until_s is not None:
                 return
@@ -146,13 +147,13 @@ class _Said:
 
     @property
     def namespace(self) -> str:
-        return self.pod[1].partition("/")[0]
+        return self.pod[1].rpartition("/")[0] or _OF_NODES
 
     @property
     def name(self) -> str:
         """The same for the same pod and reason."""
         same = hashlib.sha256(f"{self.pod[0]}/{self.event}/{self.about}".encode()).hexdigest()[:16]
-        return f"{self.pod[1].partition('/')[2][:200]}.{same}"
+        return f"{self.pod[1].rpartition('/')[2][:200]}.{same}"
 
 
 class _There(msgspec.Struct, rename="camel"):
@@ -166,13 +167,14 @@ _THERE = msgspec.json.Decoder(_There)
 
 
 def _body(said: _Said) -> dict[str, Any]:
-    namespace, _, name = said.pod[1].partition("/")
+    namespace, _, name = said.pod[1].rpartition("/")
+    about = {"kind": "Pod", "namespace": namespace} if namespace else {"kind": "Node"}
     at = _time(said.at_s)
     return {
         "apiVersion": "v1",
         "kind": "Event",
-        "metadata": {"name": said.name, "namespace": namespace},
-        "involvedObject": {"apiVersion": "v1", "kind": "Pod", "namespace": namespace, "name": name, "uid": said.pod[0]},
+        "metadata": {"name": said.name, "namespace": said.namespace},
+        "involvedObject": {"apiVersion": "v1", **about, "name": name, "uid": said.pod[0]},
         "type": "Normal",
         "reason": said.event,
         "message": _message(said.text),

@@ -6,8 +6,9 @@ from typing import Any
 
 import pytest
 import structlog
+from prometheus_client import CollectorRegistry
 
-from autoscale.cli.telemetry import Log
+from autoscale.cli.telemetry import Log, Metrics
 from autoscale.loop import Turn
 from autoscale.model.plan import Action, Announce, Plan, Receipt, Resize
 from autoscale.model.problem import WITHOUT_KERNEL
@@ -37,6 +38,16 @@ def test_pods_that_are_told_the_same_share_a_line(*, dry_run: bool, outcome: str
     assert (first["more_pods"], first["message"], first["event_type"]) == (2, "too big", "NotTriggerScaleUp")
     assert (second["pods"], second["outcome"], second["plan"]) == (["default/x"], outcome, "p")
     assert "more_pods" not in second
+
+
+def test_a_corrected_prediction_is_counted_by_group() -> None:
+    """Once for each Event about it, whose line names the node."""
+    told = Announce("g-0", "g-0", "PredictionCorrected", "other labels", "g")
+    assert logged(told, dry_run=False)[0]["nodes"] == ["g-0"]
+    registry = CollectorRegistry()
+    plan = Plan("p", NOW, "f", (told,))
+    Metrics(registry).turn(Turn(snapshot(), plan, (Receipt(told, "done"),), Ledger()))
+    assert registry.get_sample_value("gpu_autoscale_corrected_predictions_total", {"group": "g"}) == 1
 
 
 def test_a_solver_without_its_kernels_is_told_once() -> None:

@@ -10,10 +10,12 @@ import pytest
 from autoscale.decide import decide, fingerprint
 from autoscale.model.plan import Action, Announce, ClaimPods, Plan, RemoveNode, Resize
 from autoscale.model.problem import Problem, Rule
+from autoscale.model.rules import HostPort, PodRules, Requirement, Spread, Wishes
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import Ledger, Snapshot
+from autoscale.model.storage import Storage, Volume, VolumeClaim
 from autoscale.model.supply import InstanceState
-from autoscale.model.workload import Code, Reason
+from autoscale.model.workload import ClaimUse, Code, NodeSelectorTerm, Reason
 from autoscale.solve import solve
 from tests.builders import NOW, group, instance, node, pod, pods, shape, snapshot
 
@@ -87,6 +89,35 @@ def test_equal_facts_make_an_equal_plan_with_the_same_name() -> None:
 def test_the_fingerprint_changes_with_what_the_plan_rests_on(other: Snapshot) -> None:
     """A saved plan is refused once any of it has moved."""
     assert fingerprint(other) != fingerprint(WAVE)
+
+
+@pytest.mark.parametrize(
+    "more",
+    [
+        {"preferred_nodes": ((1, NodeSelectorTerm((Requirement("zone", "In", ("z1",)),))),)},
+        {"wishes": Wishes(spread=(Spread("zone", 1),))},
+        {"rules": PodRules(ports=(HostPort(80),))},
+        {"claims": (ClaimUse("data"),)},
+    ],
+    ids=["preferred nodes", "wishes", "rules", "claims"],
+)
+def test_the_fingerprint_has_all_that_decides_what_is_bought(more: dict[str, Any]) -> None:
+    """Wishes, too: they choose among nodes of the same price."""
+    other = snapshot(pods=pods("a", 16, shape(**more)), groups=(group(),))
+    assert fingerprint(other) != fingerprint(WAVE)
+
+
+def test_the_fingerprint_changes_with_the_volume_that_a_claim_gets() -> None:
+    """It may be bound to one zone, which decides where the pod's node is bought."""
+    waiting = pods("a", 1, shape(claims=(ClaimUse("data"),)))
+
+    def at(**more: Any) -> str:
+        claim = VolumeClaim("default", "data", **more)
+        world = snapshot(pods=waiting, groups=(group(),))
+        storage = Storage({claim.ref: claim}, {"v": Volume("v", driver="disk")})
+        return fingerprint(replace(world, cluster=replace(world.cluster, storage=storage)))
+
+    assert len({at(), at(volume="v"), at(volume="v", bound=True)}) == 3
 
 
 def test_cost_and_bound_are_of_what_is_bought() -> None:

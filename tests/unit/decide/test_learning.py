@@ -12,7 +12,7 @@ from autoscale.decide import decide
 from autoscale.decide.explain_node import explain_node
 from autoscale.decide.learning import learn
 from autoscale.decide.what_if import Case
-from autoscale.model.plan import Resize
+from autoscale.model.plan import Announce, Resize
 from autoscale.model.settings import DecideSettings
 from autoscale.model.workload import Code
 from autoscale.solve import solve
@@ -48,7 +48,7 @@ def labels(*nodes: Node, ledger: Ledger | None = None, **more: Any) -> dict[str,
 def test_a_group_at_zero_is_as_predicted() -> None:
     """Nothing learnt, nothing wrong."""
     of = group(labels=PREDICTED)
-    assert learn(of, (), Ledger(), NOW) == (of, None, ())
+    assert learn(of, (), Ledger(), NOW) == (of, None, (), ())
 
 
 def test_a_label_that_is_otherwise_is_put_right_at_once() -> None:
@@ -106,7 +106,7 @@ def test_taints_and_room_are_learnt() -> None:
 def test_a_node_without_its_devices_teaches_nothing() -> None:
     """It is not up yet."""
     of = group(running=1, labels=PREDICTED)
-    assert learn(of, (there(gpus=0, labels={}),), Ledger(), NOW) == (of, None, ())
+    assert learn(of, (there(gpus=0, labels={}),), Ledger(), NOW) == (of, None, (), ())
 
 
 def test_what_was_learnt_is_kept_when_the_group_is_at_zero_again() -> None:
@@ -118,7 +118,7 @@ def test_what_was_learnt_is_kept_when_the_group_is_at_zero_again() -> None:
     empty = group(labels=PREDICTED)
     assert dict(learn(empty, (), ledger, NOW).group.labels)[PRODUCT] == "A100-80GB"
     other = group(labels={**PREDICTED, PRODUCT: "H100"})
-    assert learn(other, (), ledger, NOW) == (other, None, ())
+    assert learn(other, (), ledger, NOW) == (other, None, (), ())
 
 
 def bought(before: Snapshot) -> tuple[Plan, list[str]]:
@@ -141,6 +141,25 @@ def test_a_wrong_prediction_buys_no_second_useless_node(wanted: str, grows: list
     )  # fmt: skip
     nobody, _ = bought(snapshot(pods=(busy,), nodes=(wrong,), groups=(group(running=1, labels=PREDICTED),)))
     assert nobody.notes == ()
+
+
+def test_a_corrected_prediction_is_told_once() -> None:
+    """An Event about the newest node when it turns out, and none as long as no more does."""
+    of = group(running=2, labels=PREDICTED)
+    wrong = {**PREDICTED, PRODUCT: "A100-80GB"}
+    nodes = (there(labels=wrong), there("g8-1", labels=wrong, created_at_s=NOW - 60))
+    before = snapshot(nodes=nodes, groups=(of,))
+    first = decide(before, (), solver, DecideSettings())
+    text = f"group g8: its nodes have A100-80GB for {PRODUCT}, not A100 as predicted; planned with as they are"
+    told = Announce("g8-1", "g8-1", "PredictionCorrected", text, "g8")
+    assert first.actions == (told,)
+    ledger = remember(before.ledger, first, (), before, settings=DecideSettings(), now_s=NOW)
+    assert decide(replace(before, ledger=ledger), (), solver, DecideSettings()).actions == ()
+    more = tuple(replace(each, taints=(Taint("team", "red"),)) for each in nodes)
+    again = decide(snapshot(nodes=more, groups=(of,), ledger=ledger, now_s=NOW + 3600), (), solver, DecideSettings())
+    assert [action.text for action in again.actions if isinstance(action, Announce)] == [
+        "group g8: its nodes have the taint team=red:NoSchedule, which was not predicted; planned with as they are"
+    ]
 
 
 def test_explain_node_says_what_was_predicted_wrongly() -> None:

@@ -128,6 +128,13 @@ def test_a_wish_that_would_leave_another_pod_without_a_place_is_not_heeded() -> 
     assert bought(*wishful, *bound, groups=zones(10, 10)) == {"g-z0": 1, "g-z1": 1}
 
 
+def test_groups_that_cost_too_much_use_up_no_looks() -> None:
+    """However many there are, they do not keep the search from one that may be bought."""
+    dear = tuple(group(f"a-dear-{i}", usd=20, labels={ZONE: "z2"}) for i in range(200))
+    cheap = zones(10, 10, max_nodes=40)
+    assert bought(*web(30, preferred_nodes=IN_Z1), groups=(*dear, *cheap)) == {"g-z1": 30}
+
+
 def test_a_group_that_is_full_takes_no_more() -> None:
     """Wishes keep to maximum sizes."""
     first, second = zones(10, 10)

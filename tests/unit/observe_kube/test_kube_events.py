@@ -17,6 +17,16 @@ def test_announcing_does_not_wait_for_the_server(embedded: EmbeddedCluster, clus
     assert [event["reason"] for event in embedded.events()] == ["NotTriggerScaleUp"]
 
 
+def test_an_event_about_a_node(embedded: EmbeddedCluster, cluster: KubeCluster) -> None:
+    """It is in the namespace `default`, where the kubelet's own are, and names no namespace of the node's."""
+    cluster.announce(("g8-0", "g8-0"), event="PredictionCorrected", text="other labels", about="g8")
+    assert cluster.events.flush(30)
+    (event,) = embedded.events()
+    assert event["involvedObject"] == {"apiVersion": "v1", "kind": "Node", "name": "g8-0", "uid": "g8-0"}
+    assert (event["metadata"]["namespace"], event["reason"]) == ("default", "PredictionCorrected")
+    assert event["metadata"]["name"].startswith("g8-0.")
+
+
 def test_events_are_paced_and_come_in_order(embedded: EmbeddedCluster, cluster: KubeCluster) -> None:
     """After the burst, so many a second; closing writes the rest at once."""
     ref = add_pod(embedded, "p")
