@@ -157,7 +157,8 @@ def _timed(ledger: Ledger, now_s: int, monotonic_s: float) -> Ledger:
     before = ledger.looked_at
     if before is not None and abs((now_s - before[0]) - (monotonic_s - before[1])) > _JUMP_S:
         ledger = without_times(ledger)
-    return replace(ledger, looked_at=(now_s, monotonic_s))
+    began_at_s = now_s if ledger.began_at_s is None else ledger.began_at_s
+    return replace(ledger, looked_at=(now_s, monotonic_s), began_at_s=began_at_s)
 
 
 def run(engine: Engine, stop: Stop, *, once: bool = False) -> Ledger:

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, TypeVar
 from autoscale.act.crew import failure, side_by_side
 from autoscale.act.drain import close_nodes, evict_pods
 from autoscale.act.removal import remove_nodes
+from autoscale.act.resizing import resize_groups
 from autoscale.errors import AutoscaleError, Conflict, NotFound, ProviderError
 from autoscale.model.plan import (
     Announce,
@@ -71,8 +72,7 @@ def act(
     claimed = _claim(hands, _of(plan, ClaimPods))
     receipts += claimed
     lost = {r.action.slot for r in claimed if isinstance(r.action, ClaimPods) and r.outcome != DONE}
-    resizes = _of(plan, Resize)
-    receipts += side_by_side(lambda resize: _resize(hands, plan.id, resize, lost), resizes, threads)
+    receipts += resize_groups(provider_of, plan.id, _of(plan, Resize), lost, snapshot, threads=threads)
     receipts += evict_pods(cluster, [e for e in _of(plan, Evict) if e.node not in open_still], threads)
     receipts += remove_nodes(cluster, provider_of, plan.id, _of(plan, RemoveNode))
     receipts += side_by_side(lambda delete: _delete(hands, plan.id, delete), _of(plan, DeleteGroup), threads)
@@ -139,28 +139,6 @@ def _write_node(hands: Hands, action: Assign | Hold | Release) -> Receipt:
     except AutoscaleError as error:
         return Receipt(action, REFUSED, str(error))
     return Receipt(action, DONE)
-
-
-def _resize(hands: Hands, plan_id: str, action: Resize, lost: set[str]) -> Receipt:
-    """Set the target, less the slots that no pod could be claimed for."""
-    provider = hands.provider_of.get(action.group)
-    if provider is None:
-        return Receipt(action, SKIPPED, f"no provider runs {action.group}")
-    target = action.target_nodes
-    text = ""
-    if target > action.current_nodes:
-        fewer = len(lost.intersection(action.slots))
-        target = max(action.current_nodes, target - fewer)
-        if target == action.current_nodes:
-            return Receipt(action, SKIPPED, "its pods are gone")
-        if fewer:
-            action = replace(action, target_nodes=target)
-            text = f"the pods of {fewer} nodes are gone"
-    try:
-        provider.resize(action.group, target_nodes=target, request_id=f"{plan_id}/{action.group}")
-    except ProviderError as error:
-        return Receipt(action, REFUSED, error.fault.message, error.fault)
-    return Receipt(action, DONE, text)
 
 
 def _delete(hands: Hands, plan_id: str, action: DeleteGroup) -> Receipt:

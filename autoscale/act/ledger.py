@@ -68,6 +68,7 @@ def remember(
         gone_at_s=_gone(ledger, receipts, now_s),
         short_since_s=_since(ledger.short_since_s, plan.short, now_s),
         looked_at=ledger.looked_at,
+        began_at_s=ledger.began_at_s,
         crowd=crowd(snapshot) if snapshot.cluster.nodes and doubt(snapshot) is None else ledger.crowd,
     )
 
@@ -96,7 +97,14 @@ def _blocked(ledger: Ledger, receipts: Sequence[Receipt], snapshot: Snapshot, no
 def without_times(ledger: Ledger) -> Ledger:
     """The ledger after the clock was set: how long nodes have been idle, sick or on their way is measured anew."""
     return replace(
-        ledger, idle_since_s={}, ready_since_s={}, starting_since_s={}, short_since_s={}, empty_since_s={}, crowd=None
+        ledger,
+        idle_since_s={},
+        ready_since_s={},
+        starting_since_s={},
+        short_since_s={},
+        empty_since_s={},
+        crowd=None,
+        began_at_s=None,
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import TYPE_CHECKING
 
 from autoscale.decide import commitments
@@ -22,6 +23,7 @@ from autoscale.decide.preempting import preemption_notes
 from autoscale.decide.scale_down import idle_nodes, scale_down
 from autoscale.decide.scale_up import packing, scale_up
 from autoscale.decide.settle import settle
+from autoscale.decide.unbought import spare
 from autoscale.demand.classes import classes
 from autoscale.demand.pending import left_to_others
 from autoscale.model.plan import ClaimPods, Plan, RemoveNode, Unclaim
@@ -130,10 +132,11 @@ def _with_drains(
     going, notes = chosen.going, [*chosen.notes, *([held] if held else [])]
     while True:
         fleet = survey(snapshot, settings, going) if going else as_it_is
+        ask = partial(_asked, fleet, policies, solver)
         standing = stand(fleet)
+        standing, best = spare(standing, ask(standing), ask)
         ours = ours_of(standing, settings)
         beyond = [pod for pod in ours if not pod.shape.plannable]
-        best = answer(fleet, standing, [pod for pod in ours if pod.shape.plannable], policies, solver)
         homeless = unplaced(best, standing, beyond)
         late = beginners(fleet, homeless)
         if not late:
@@ -142,6 +145,12 @@ def _with_drains(
         going = tuple(each for each in going if each.node not in late)
     found = drain(fleet, standing, best, homeless, held)
     return _Tried(fleet, standing, tuple(ours), best, replace(found, notes=(*notes, *found.notes)))
+
+
+def _asked(fleet: Fleet, policies: Sequence[Policy], solver: Solver, standing: Standing) -> Answer:
+    """Where the pods that wait would go."""
+    ours = [pod for pod in ours_of(standing, fleet.settings) if pod.shape.plannable]
+    return answer(fleet, standing, ours, policies, solver)
 
 
 def ours_of(standing: Standing, settings: DecideSettings) -> list[Pod]:

@@ -91,7 +91,10 @@ def turn_group(fleet: Fleet, group: NodeGroup, slots: Sequence[Slot], faults: Ma
         fault = _never_came(group, len(late), now)
         closed = _closed(fleet, group, fault)
     coming = len(fleet.starting[group.id]) - len(dead) + len(free)
-    kept, given_up = _deliverable(waiting, late, closed, fault, funded=asked - established, coming=coming)
+    hopeful = [slot for slot in waiting if slot not in late]
+    if closed is not None:
+        hopeful = hopeful[: max(0, coming if fault is not None else asked - established)]
+    kept, given_up = _deliverable(fleet, waiting, hopeful, late)
     target = asked
     if closed is not None:
         alive = len(fleet.members[group.id]) + len(fleet.starting[group.id])
@@ -186,19 +189,24 @@ def _full(group: NodeGroup) -> Reason:
 
 
 def _deliverable(
-    waiting: list[Slot], late: list[Slot], closed: Reason | None, fault: Fault | None, *, funded: int, coming: int
+    fleet: Fleet, waiting: Sequence[Slot], hopeful: Sequence[Slot], late: Sequence[Slot]
 ) -> tuple[list[Slot], list[Slot]]:
     """Open slots that still get a node, lowest first, and those that don't.
 
     While the group is closed nothing is bought, so only what the cloud was asked for is waited for; and once it said
-    that it can't deliver, only what can be seen coming.
+    that it can't deliver, only what can be seen coming. What an engine before this one asked for a moment ago may not be
+    seen yet.
     """
-    gone = {slot.id for slot in late}
-    hopeful = [slot for slot in waiting if slot.id not in gone]
-    if closed is not None:
-        hopeful = hopeful[: max(0, coming if fault is not None else funded)]
-    kept = {slot.id for slot in hopeful}
-    return hopeful, [slot for slot in waiting if slot.id not in kept]
+    kept = {slot.id for slot in hopeful} | {slot.id for slot in waiting if _unseen(fleet, slot)}
+    kept -= {slot.id for slot in late}
+    return [slot for slot in waiting if slot.id in kept], [slot for slot in waiting if slot.id not in kept]
+
+
+def _unseen(fleet: Fleet, slot: Slot) -> bool:
+    """Whether its node may have been bought by an engine before this one, so lately that the cloud shows nothing of it."""
+    began_at_s = fleet.snapshot.ledger.began_at_s
+    lately = fleet.now_s - slot.claimed_at_s < fleet.settings.target_memory_s
+    return began_at_s is not None and slot.claimed_at_s < began_at_s and lately
 
 
 def _dead(fleet: Fleet, group: NodeGroup) -> tuple[Instance, ...]:

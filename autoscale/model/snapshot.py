@@ -82,7 +82,7 @@ class Ledger:
     that could not be evicted -> by what. `learnt`: group id -> what its nodes turned out to have. `gone_at_s`: name of a node
     that was closed for good or removed in the last day -> when. `short_since_s`: node name -> since when it shows fewer
     devices than its group promises. `crowd`: how many nodes and DaemonSet pods there were when that was last believed.
-    `looked_at`: wall clock and seconds that only grow, at the last look.
+    `looked_at`: wall clock and seconds that only grow, at the last look. `began_at_s`: when this engine first looked.
     """
 
     backoffs: Mapping[str, Backoff] = field(default_factory=empty)
@@ -100,6 +100,7 @@ class Ledger:
     short_since_s: Mapping[str, int] = field(default_factory=empty)
     crowd: Crowd | None = None
     looked_at: tuple[int, float] | None = None
+    began_at_s: int | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,7 @@
 """Fault schedules for the whole engine: pods come and end, clouds fail, run out and recover, the engine is started anew."""
 
 import random
+from collections import Counter
 from typing import cast
 
 from autoscale.loop import Turn
@@ -11,8 +12,9 @@ from .engine import EngineStage, StageWorld
 
 _STEPS = 12
 _SETTLE_S = 300
+_PATIENCE_S = 50  # pods wait about so long for the cloud to take back what it can't deliver
 _OLD_S = 20  # no cloud shows old news for longer than providers reckon with
-_EVENTS = ("want", "want", "finish", "pass", "pass", "refuse", "lose", "mend", "news", "restart")
+_EVENTS = ("want", "want", "finish", "pass", "pass", "refuse", "lose", "mend", "news", "restart", "kill")
 
 
 def drawn(seed: int, *, stock_outs: bool) -> Schedule:
@@ -38,8 +40,8 @@ def drawn(seed: int, *, stock_outs: bool) -> Schedule:
             case "news":
                 frozen = not frozen
                 steps.append(Step("freeze" if frozen else "thaw"))
-            case "restart":
-                steps.append(Step("restart"))
+            case "restart" | "kill" as end:
+                steps.append(Step(end))
             case "stock":
                 starved = not starved
                 steps.append(Step("starve", lot.randrange(3)) if starved else Step("feed"))
@@ -70,7 +72,9 @@ class WatchedWorld(StageWorld):
         self.when = ""
         self.starved = False
         self.expected = 0
-        self.refused = 0
+        # Nodes that a group was to be asked for no longer, and the cloud said no, and since when.
+        self.refused: Counter[str] = Counter()
+        self.refused_at_s: dict[str, int] = {}
         self.frozen_at_s: int | None = None
 
     def thaw(self) -> None:
@@ -105,6 +109,8 @@ class WatchedWorld(StageWorld):
             case "restart":  # starting takes longer than old news last
                 self.thaw()
                 self.forget()
+            case "kill":  # and another one was waiting to take its place
+                self.forget()
             case "starve":
                 self.starved = True
                 cast("StockOutStage", self.stage).starve(self.cheap, left=step.number)
@@ -120,15 +126,28 @@ class WatchedWorld(StageWorld):
         assert self.need == self.expected, f"{self.when}: {self.expected - self.need} pods went with their machines"
 
     def tick(self) -> Turn | None:
-        """Never is more bought than pods need, but for wishes that the cloud refuses to take back."""
+        """Never is more bought than pods need, but for what the cloud has refused to take back for a minute."""
         before = self._bought()
         turn = super().tick()
-        self.refused = max(self.refused, _not_taken_back(turn))
+        self._note_refused(turn)
         target, there = self._bought()
-        most = self.need + self.refused
+        now_s = self.clock.now_s()
+        most = self.need + sum(n for id_, n in self.refused.items() if now_s - self.refused_at_s[id_] >= _PATIENCE_S)
         assert target <= max(before[0], most), f"{self.when}: targets of {target} for {self.need} pods"
         assert there <= max(before[1], most), f"{self.when}: {there} machines for {self.need} pods"
         return turn
+
+    def _note_refused(self, turn: Turn | None) -> None:
+        """Since when the cloud refuses to take back what it can't deliver."""
+        for each in turn.receipts if turn else ():
+            if isinstance(each.action, Resize) and (many := each.action.current_nodes - each.action.target_nodes) > 0:
+                id_ = each.action.group
+                if each.outcome == "done":
+                    self.refused_at_s.pop(id_, None)
+                    del self.refused[id_]
+                    continue
+                self.refused_at_s.setdefault(id_, self.clock.now_s())
+                self.refused[id_] = max(self.refused[id_], many)
 
     def settle(self) -> None:
         """When nothing fails any more each pod has its node, and no other node is left."""
@@ -151,9 +170,3 @@ class WatchedWorld(StageWorld):
     def _bought(self) -> tuple[int, int]:
         groups = self.groups()
         return sum(each.target_nodes for each in groups), sum(len(each.instances) for each in groups)
-
-
-def _not_taken_back(turn: Turn | None) -> int:
-    """How many nodes were to be asked for no longer, and the cloud said no."""
-    actions = [each.action for each in turn.receipts if each.outcome != "done"] if turn else []
-    return sum(max(0, a.current_nodes - a.target_nodes) for a in actions if isinstance(a, Resize))

@@ -11,7 +11,7 @@ from autoscale.model.plan import Action, ClaimPods, Hold, Plan, Receipt, RemoveN
 from autoscale.model.supply import FaultKind
 from autoscale.model.workload import Code, Reason
 from providers.fake import Call
-from tests.builders import NOW, fault, group, node, pod, snapshot
+from tests.builders import NOW, fault, group, node, pod, pods, snapshot
 from tests.scenarios.world import World
 
 if TYPE_CHECKING:
@@ -99,6 +99,31 @@ def test_a_refused_purchase_leaves_the_rest_carried_out() -> None:
         ("refused", FaultKind.QUOTA),
         ("done", None),
     ]
+
+
+def test_what_replaces_nodes_that_the_cloud_does_not_take_back_waits() -> None:
+    """Two of the three could still be delivered; the third node is for other pods."""
+    made = world()
+    made.cloud.fail_next("resize", fault("g8", FaultKind.THROTTLED))
+    claims = (ClaimPods("p-000", "g4", (A,)), ClaimPods("p-001", "g4", (B,)))
+    found = receipts(made, *claims, Resize("g4", 0, 3, ("p-000", "p-001", "old-000")), Resize("g8", 3, 1, ()))
+    text = "2 nodes wait until another target is lowered"
+    assert [(r.action.group, r.outcome, r.text) for r in found if isinstance(r.action, Resize)] == [
+        ("g8", "refused", "none left"),
+        ("g4", "done", text),
+    ]
+    assert made.cloud.group("g4").target_nodes == 1
+
+
+def test_pods_do_not_wait_for_a_cloud_that_never_takes_back() -> None:
+    """They were promised a node more than a minute ago."""
+    made = world()
+    made.cloud.fail_next("resize", fault("g8", FaultKind.DENIED))
+    groups = (group(target_nodes=1), group("g4", gpus=4))
+    seen = snapshot(groups=groups, pods=pods("old", 1, claim=("old-000", "g4"), claimed_at_s=NOW - 60))
+    plan = Plan("p", NOW, "f", (Resize("g8", 3, 1, ()), Resize("g4", 0, 1, ("old-000",))))
+    found = act(plan, seen, made.kube, (made.cloud,), made.time, threads=1)
+    assert [r.outcome for r in found] == ["refused", "done"]
 
 
 def test_the_taint_comes_before_the_tolerations_and_is_not_written_twice() -> None:
