@@ -12,7 +12,7 @@ from autoscale.decide.lifecycle import missing_daemons
 from autoscale.decide.promises import Promised, promised
 from autoscale.decide.reservations import Phase
 from autoscale.demand.classes import PER_POD_LABELS
-from autoscale.demand.kinds import Kind, counts, means, seeks, term_of
+from autoscale.demand.kinds import Kind, means, regards, term_of
 from autoscale.demand.sites import Site
 from autoscale.demand.world import World
 from autoscale.model.names import SLOT
@@ -80,7 +80,16 @@ def touched(fleet: Fleet, standing: Standing, classes: Sequence[DemandClass]) ->
     }
     if any(means(term, kind, namespaces) for term in terms for kind in kinds):
         return True
-    return any(_counts(kind, other, namespaces) for kind in _promised_kinds(standing) for other in kinds)
+    promised = _promised_kinds(standing)
+    if any(_opens_a_domain(fleet, key) for key in {rule.key for kind in promised for rule in kind.spread}):
+        return True
+    return any(regards(kind, other, namespaces) for kind in promised for other in kinds)
+
+
+def _opens_a_domain(fleet: Fleet, key: str) -> bool:
+    """Whether a node to be bought, whoever it is for, may be the first with its value of the label."""
+    there = {node.labels.get(key) for node in fleet.nodes}
+    return key == HOSTNAME or any(group.labels.get(key) not in there for group in fleet.groups.values())
 
 
 def _promised_kinds(standing: Standing) -> list[Kind]:
@@ -88,13 +97,6 @@ def _promised_kinds(standing: Standing) -> list[Kind]:
     world = World()  # it makes each kind once
     pods = (pod for slot in standing.slots for pod in slot.pods)
     return list({world.kind_of(pod): None for pod in pods if pod.shape.rules.affinity or pod.shape.rules.spread})
-
-
-def _counts(kind: Kind, other: Kind, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
-    """Whether the kind's affinity or spread is about pods of the other."""
-    return any(seeks(term, other, namespaces) for term in kind.affinity) or any(
-        counts(rule, kind.namespace, other) for rule in kind.spread
-    )
 
 
 def labels_read(fleet: Fleet, standing: Standing, pods: Iterable[Pod]) -> frozenset[str]:

@@ -6,9 +6,12 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.groups import fresh_faults, turn_group
-from autoscale.decide.reservations import Phase, read_claims, refs, split_full
+from autoscale.decide.heirs import inherit
+from autoscale.decide.reservations import Phase, read_claims, refs, room_left, room_of, split_full
 from autoscale.demand.fit import admits, untolerated
+from autoscale.demand.kinds import regards
 from autoscale.demand.volumes import total_requests
+from autoscale.demand.world import World
 from autoscale.model.names import SLOT, STARTING
 from autoscale.model.plan import Hold, Release, Unclaim
 from autoscale.model.supply import Fault, FaultKind
@@ -44,8 +47,16 @@ class Standing:
     faults: tuple[Fault, ...]
 
 
-Waiting = dict[PodShape, set[str]]
-"""Shapes of the pods that wait, and the slots that they wait for; none has no name."""
+@dataclass(frozen=True, slots=True)
+class _Others:
+    """Who else waits. `shapes` are of the pods that wait, with the slots that they wait for; none has no name.
+
+    `coming` says that nodes for some of them are on their way; `free` are those that nothing was bought for.
+    """
+
+    shapes: Mapping[PodShape, set[str]]
+    coming: bool
+    free: tuple[Pod, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,22 +70,22 @@ class _Step:
 
 def stand(fleet: Fleet) -> Standing:
     """Take every reservation one step on."""
-    claims = read_claims(fleet)
-    company = any(slot.node is None or not fleet.up(slot.node) for slot in claims.slots)
-    waiting = _shapes_waiting(claims)
-    turned = [_step(fleet, slot, waiting, company=company) for slot in claims.slots if slot.phase is not Phase.OPEN]
+    claims, inherited = inherit(fleet, read_claims(fleet))
+    others = _others(fleet, claims)
+    turned = [_step(fleet, slot, others) for slot in claims.slots if slot.phase is not Phase.OPEN]
     said = fresh_faults(fleet)
     stuck = {step.fault.group: step.fault for step in turned if step.fault is not None}
     open_slots = _by_group(slot for slot in claims.slots if slot.phase is Phase.OPEN)
     turns = [
         turn_group(fleet, g, open_slots.get(id_, ()), {**stuck, **said}) for id_, g in sorted(fleet.groups.items())
     ]
-    turned += [_step(fleet, slot, waiting, company=company) for turn in turns for slot in turn.assigned]
+    turned += [_step(fleet, slot, others) for turn in turns for slot in turn.assigned]
     trimmed = [_trim(fleet, slot) for turn in turns for slot in turn.state.open]
     opened = {step.slot.id: step.slot for step in trimmed if step.slot is not None}
     slots = (*(step.slot for step in turned if step.slot is not None), *opened.values())
     actions = (
         *_taken_back(claims),
+        *inherited,
         *(action for turn in turns for action in turn.actions),
         *(action for step in (*turned, *trimmed) for action in step.actions),
         *(Release(n.name, id_, Reason(Code.FAULT, "another node has the slot", SOURCE)) for id_, n in claims.shared),
@@ -90,15 +101,15 @@ def stand(fleet: Fleet) -> Standing:
             for turn in turns
         },
         slots=slots,
-        room={slot.id: _room_left(fleet, slot) for slot in slots},
+        room={slot.id: room_left(fleet, slot) for slot in slots},
         waiting=_waiting(claims, staying | unknown),
         actions=actions,
         faults=_new_faults(said, stuck, (turn.fault for turn in turns)),
     )
 
 
-def _shapes_waiting(claims: Claims) -> Waiting:
-    """Of pods that wait for their nodes, and, while rules between them count on who is where, of all that wait."""
+def _others(fleet: Fleet, claims: Claims) -> _Others:
+    """Pods that wait for their nodes, and, while rules between them count on who is where, all that wait."""
     found: dict[PodShape, set[str]] = {}
     for slot in claims.slots:
         for shape in {id(pod.shape): pod.shape for pod in slot.pods}.values():
@@ -106,16 +117,17 @@ def _shapes_waiting(claims: Claims) -> Waiting:
     if any(shape.rules.about_others for shape in found):
         for shape in {id(pod.shape): pod.shape for pod in claims.waiting}.values():
             found.setdefault(shape, set()).add("")
-    return found
+    coming = any(slot.node is None or not fleet.up(slot.node) for slot in claims.slots)
+    return _Others(found, coming, claims.waiting)
 
 
-def _others_would_fit(fleet: Fleet, slot: Slot, node: Node, waiting: Waiting) -> bool:
+def _others_would_fit(fleet: Fleet, slot: Slot, node: Node, others: _Others) -> bool:
     """Whether the scheduler could put a pod here that is planned on another node."""
     room = node.allocatable - total_requests(fleet.bound.get(node.name, ()))
     taints = tuple(taint for taint in node.taints if taint.key != SLOT)
     return any(
         slots != {slot.id} and shape.requests.fits(room) and admits(shape, node.labels, taints, node_name=node.name)
-        for shape, slots in waiting.items()
+        for shape, slots in others.shapes.items()
     )
 
 
@@ -150,8 +162,8 @@ def _taken_back(claims: Claims) -> list[Action]:
     return [Unclaim(slot, refs(pods), reason) for slot, pods in sorted(void.items())]
 
 
-def _step(fleet: Fleet, slot: Slot, waiting: Waiting, *, company: bool) -> _Step:
-    """The next step of a slot that has a node. `company`: whether nodes for others are still on their way.
+def _step(fleet: Fleet, slot: Slot, others: _Others) -> _Step:
+    """The next step of a slot that has a node.
 
     A node whose own pods are bound stays closed while pods that wait for other nodes would fit on it as well; so would one
     that no plan found a place for, and that could keep out others there. What may use the room gets a claim on the slot.
@@ -160,12 +172,12 @@ def _step(fleet: Fleet, slot: Slot, waiting: Waiting, *, company: bool) -> _Step
     if node is None:
         return _Step((), slot)
     if not slot.pods:
-        if not _others_would_fit(fleet, slot, node, waiting) and not _succeeded(fleet, slot):
+        if not _others_would_fit(fleet, slot, node, others) and not _succeeded(fleet, slot):
             return _Step(
                 (Release(node.name, slot.id, Reason(Code.STARTING, "its pods are bound or gone", SOURCE)),), None
             )
         return _Step(() if slot.phase is Phase.HELD else (Hold(node.name, slot.id, ()),), slot)
-    overdue = _overdue(fleet, slot, node, company=company)
+    overdue = _overdue(fleet, slot, node, others)
     if overdue:
         return _give_up(fleet, slot, node, overdue)
     trimmed = _trim(fleet, slot)
@@ -206,10 +218,11 @@ def _since(fleet: Fleet, slot: Slot, node: Node) -> int:
     return said.since_s if said is not None and said.slot == slot.id else fleet.now_s
 
 
-def _overdue(fleet: Fleet, slot: Slot, node: Node, *, company: bool) -> str:
+def _overdue(fleet: Fleet, slot: Slot, node: Node, others: _Others) -> str:
     """How long the node's pods had to be bound, once that is too long; empty while there is time.
 
-    Pods whose rules are about others may have to wait for those; their node's time is longer while others' are coming.
+    Pods whose rules are about others may have to wait for those: their node has more time while others' are coming, and
+    while pods that the rules are about are still to be planned, as when theirs could not be had.
     """
     since = _since(fleet, slot, node)
     ready = fleet.snapshot.ledger.ready_since_s.get(node.name)
@@ -220,10 +233,20 @@ def _overdue(fleet: Fleet, slot: Slot, node: Node, *, company: bool) -> str:
     if any(pod.moving for pod in slot.pods):
         return ""  # they are evicted in their own time
     limit = fleet.settings.hold_timeout_s
-    if company and any(pod.shape.rules.about_others for pod in slot.pods):
+    waited_s = 0 if ready is None else fleet.now_s - max(since, ready, last)
+    if waited_s < limit:
+        return ""
+    if any(pod.shape.rules.about_others for pod in slot.pods) and (others.coming or _counts_on(fleet, slot, others)):
         limit = max(limit, fleet.settings.provision_timeout_s)
-    late = ready is not None and fleet.now_s - max(since, ready, last) >= limit
-    return f"{limit} s after it was ready" if late else ""
+    return f"{limit} s after it was ready" if waited_s >= limit else ""
+
+
+def _counts_on(fleet: Fleet, slot: Slot, others: _Others) -> bool:
+    """Whether rules of the slot's pods are about where pods are to be that nothing is bought for yet."""
+    world = World(fleet.snapshot.cluster.namespaces)  # it makes each kind once
+    mine = {world.kind_of(pod): None for pod in slot.pods if pod.shape.rules.about_others}
+    free = {world.kind_of(pod): None for pod in others.free}
+    return any(regards(kind, other, world.namespaces) for kind in mine for other in free)
 
 
 def _hold(fleet: Fleet, slot: Slot, node: Node) -> tuple[Action, ...]:
@@ -275,24 +298,8 @@ def _trim(fleet: Fleet, slot: Slot) -> _Step:
     group = fleet.groups.get(slot.group)
     if group is None:
         return _Step((), slot)
-    kept, excess = split_full(slot, _room_of(fleet, slot))
+    kept, excess = split_full(slot, room_of(fleet, slot))
     if not excess:
         return _Step((), slot)
     reason = Reason(Code.INSUFFICIENT, f"slot {slot.id} has no room for them", SOURCE)
     return _Step((Unclaim(slot.id, refs(excess), reason),), replace(slot, pods=kept) if kept else None)
-
-
-def _room_of(fleet: Fleet, slot: Slot) -> Resources:
-    """What the slot's node has for the slot's pods."""
-    room = fleet.rooms[slot.group]
-    if slot.node is None:
-        return room
-    others = [pod for pod in fleet.bound.get(slot.node.name, ()) if not pod.daemon]
-    return room - total_requests(others)
-
-
-def _room_left(fleet: Fleet, slot: Slot) -> Resources:
-    """What is left beside the slot's pods."""
-    if slot.group not in fleet.groups:
-        return total_requests(()) - total_requests(slot.pods)
-    return _room_of(fleet, slot) - total_requests(slot.pods)

@@ -138,3 +138,19 @@ def split_full(slot: Slot, room: Resources) -> tuple[tuple[Pod, ...], tuple[Pod,
 def refs(pods: Iterable[Pod]) -> tuple[tuple[str, str], ...]:
     """How actions name pods."""
     return tuple((pod.uid, pod.ref) for pod in pods)
+
+
+def room_of(fleet: Fleet, slot: Slot) -> Resources:
+    """What the slot's node has for the slot's pods."""
+    room = fleet.rooms[slot.group]
+    if slot.node is None:
+        return room
+    others = [pod for pod in fleet.bound.get(slot.node.name, ()) if not pod.daemon]
+    return room - total_requests(others)
+
+
+def room_left(fleet: Fleet, slot: Slot) -> Resources:
+    """What is left beside the slot's pods."""
+    if slot.group not in fleet.groups:
+        return total_requests(()) - total_requests(slot.pods)
+    return room_of(fleet, slot) - total_requests(slot.pods)

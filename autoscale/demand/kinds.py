@@ -117,3 +117,10 @@ def seeks(term: Term, kind: Kind, namespaces: Mapping[str, Mapping[str, str]]) -
     if term.namespace_selector is not None and selects(term.namespace_selector, {}):
         return selects(term.selector, kind.labels)
     return means(term, kind, namespaces)
+
+
+def regards(kind: Kind, other: Kind, namespaces: Mapping[str, Mapping[str, str]]) -> bool:
+    """Whether it matters to the kind's affinity or spread where pods of the other are."""
+    return any(seeks(term, other, namespaces) for term in kind.affinity) or any(
+        counts(rule, kind.namespace, other) for rule in kind.spread
+    )

@@ -2,22 +2,27 @@
 
 A pod is due on the first node that took the slot which it claimed at the time; if the claim is taken back after that, and
 the pod ends on another node, it counts as missed. A pod whose slot has no node yet may be planned anew.
+
+A plan says how many pods of each kind go to a node, and pods of a kind can't be told apart: one that is bound elsewhere and
+whose claim goes to another just like it is not missed, as long as that one is bound where it was due.
 """
 
 from collections.abc import Iterator, Mapping
 
 from autoscale.loop import Turn
 from autoscale.model.plan import Assign, ClaimPods, Hold, Resize, Unclaim
+from autoscale.model.workload import Pod
 
 from .story import story
 
 
 class Account:
-    """Kept turn by turn. `again` counts nodes bought that no pod without a node asked for, with what was said of them."""
+    """Kept turn by turn. `exchanged` counts places that a pod left to one just like it. `again` counts nodes bought that no pod without a node asked for, with what was said of them."""
 
     def __init__(self) -> None:
         self.turns: list[Turn] = []
         self.due: dict[str, tuple[str, str, str]] = {}  # uid -> node, slot, namespace/name
+        self.exchanged = 0
         self.again = 0
         self.again_for: list[str] = []
         self._planned: dict[str, tuple[str, str]] = {}  # uid -> slot, namespace/name
@@ -30,6 +35,7 @@ class Account:
         seats = {n.reservation.slot: n.name for n in turn.snapshot.cluster.nodes if n.reservation}
         self._due(seats)  # as it stood before this turn
         self._count_again(turn)
+        self._exchange(turn)
         for action in turn.plan.actions:
             match action:
                 case Unclaim(_, pods):
@@ -71,6 +77,24 @@ class Account:
             if uid not in self.due and slot in seats:
                 self.due[uid] = seats[slot], slot, ref
 
+    def _exchange(self, turn: Turn) -> None:
+        """Whoever is bound elsewhere is not due if its claim goes to a pod that waits and is just like it."""
+        pods = {pod.uid: pod for pod in turn.snapshot.cluster.pods}
+        heirs = {a.slot: list(a.pods) for a in turn.plan.actions if isinstance(a, ClaimPods)}
+        for action in turn.plan.actions:
+            if not isinstance(action, Unclaim):
+                continue
+            for uid, _ in action.pods:
+                if uid not in self.due or self._bound.get(uid, self.due[uid][0]) == self.due[uid][0]:
+                    continue
+                gone, new = pods[uid], heirs.get(action.slot, [])
+                alike = [each for each in new if each[0] not in self._bound and _alike(gone, pods[each[0]])]
+                if alike:
+                    new.remove(alike[0])
+                    node, slot, _ = self.due.pop(uid)
+                    self.due[alike[0][0]] = node, slot, alike[0][1]
+                    self.exchanged += 1
+
     def _count_again(self, turn: Turn) -> None:
         """A purchase is due for every slot opened now for a pod that has no node yet; whatever is beyond is a second one."""
         opened: dict[str, int] = {}
@@ -92,3 +116,12 @@ class Account:
                         f"tick {len(self.turns) - 1}: {more} of {action.group} beyond need, from {action.current_nodes} to "
                         f"{action.target_nodes}: {action.reasons[0].text}"
                     )
+
+
+def _alike(one: Pod, other: Pod) -> bool:
+    """Whether two pods are, but for their names and what the API server copied from a node, the same."""
+    mine, others = (
+        {key: value for key, value in pod.labels.items() if not key.startswith("topology.kubernetes.io/")}
+        for pod in (one, other)
+    )
+    return (one.namespace, mine, one.shape) == (other.namespace, others, other.shape)

@@ -19,7 +19,7 @@ from .whole import play
 
 VERDICTS = 150
 RIVALS = 90
-WHOLE = (0, 1, 5)
+WHOLE = ((1, 0), (1, 1), (1, 5), (5, 26))
 
 
 @pytest.mark.cluster
@@ -72,8 +72,8 @@ def test_the_engine_knows_who_preempts_whom(tmp_path: Path) -> None:
 @pytest.mark.cluster
 @pytest.mark.xdist_group("cluster")
 def test_pods_bind_where_a_plan_put_them() -> None:
-    """Three whole plans, nodes joining in any order with late devices: every pod on its node, and nothing bought again."""
+    """Four whole plans, nodes joining in any order with late devices: every pod on its node, and nothing bought again."""
     with ControlPlane(build.binaries(), controller_manager=False) as plane:
-        found = [play(plane, 1, number) for number in WHOLE]
+        found = [play(plane, seed, number) for seed, number in WHOLE]
     assert [(each.missed, each.strays, each.again, each.empty) for each in found] == [([], [], 0, 0)] * len(WHOLE)
     assert all(each.due for each in found)

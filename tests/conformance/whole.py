@@ -29,7 +29,8 @@ from .cloud import Cloud, room
 from .plans import GPU, HOST, TAINT, ZONE, PlanCase, plan_case, stranger
 
 _NEVER, _LATE = 0.06, 0.12  # shares of the nodes
-_PATIENCE_S = 20.0
+_PATIENCE_S = 40.0
+_BACKOFF_S = 5  # minutes, with a cloud; pods that wait for those of a group which failed wait as long
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,7 +66,7 @@ class Stage:
         solver = partial(solve, time_limit_s=0.3)
         self._engine = Engine(
             cluster=self._cluster, providers=(self._cloud,), policies=(), solver=solver, clock=SystemClock(),
-            settings=DecideSettings(cluster="test", idle_after_s=None),
+            settings=DecideSettings(cluster="test", idle_after_s=None, backoff_first_s=_BACKOFF_S),
         )  # fmt: skip
         self._ledger = Ledger()
         self._rng = Random(f"stage/{case.seed}")

@@ -14,10 +14,11 @@ from autoscale.demand.world import World
 from autoscale.model.plan import ClaimPods, Plan, Release, Resize, Unclaim
 from autoscale.model.rules import HostPort, PodRules, PodTerm, Requirement, Selector, Spread
 from autoscale.model.settings import DecideSettings
-from autoscale.model.snapshot import Ledger
+from autoscale.model.snapshot import Backoff, Ledger
+from autoscale.model.supply import FaultKind
 from autoscale.model.workload import Code, Pod
 from autoscale.solve import solve
-from tests.builders import NOW, group, node, pod, pods, shape, snapshot
+from tests.builders import NOW, fault, group, node, pod, pods, resources, shape, snapshot
 
 if TYPE_CHECKING:
     from autoscale.model.problem import Problem, Solution
@@ -210,6 +211,22 @@ def test_a_held_node_waits_longer_for_pods_that_wait_for_others() -> None:
         assert ("g8-0" in [a.node for a in plan.actions if isinstance(a, Release)]) is opened
 
 
+def test_a_held_node_waits_longer_for_pods_whose_company_is_to_be_planned_anew() -> None:
+    """Nothing is on its way for the pod that is wanted, as its group rests after a fault: so long its company waits as well."""
+    ledger = Ledger(
+        ready_since_s={"g8-0": NOW - 300},
+        backoffs={"far": Backoff(fault("far", FaultKind.NO_CAPACITY), 1, NOW + 60)},
+    )
+    for label, opened in (("b", False), ("c", True)):
+        waits = pod(
+            "a", shape(rules=together("b")), claim=("p-0", "g8"), claimed_at_s=NOW - 300, tolerated_slots=("p-0",)
+        )
+        other = pod("b", shape(node_selector=(("group", "far"),)), labels={"app": label})
+        there = node("g8-0", slot="p-0", phase="held", since_s=NOW - 300)
+        seen = snapshot(pods=(waits, other), nodes=(there,), groups=(group(running=1), group("far")), ledger=ledger)
+        assert ("g8-0" in [a.node for a in plan_of(seen).actions if isinstance(a, Release)]) is opened
+
+
 @pytest.mark.parametrize("seed", range(60))
 def test_every_plan_binds(seed: int) -> None:
     """Nodes of random plans join in any order, and a scheduler that obeys the rules binds every pod where it was planned."""
@@ -364,6 +381,30 @@ def test_no_zone_is_opened_that_keeps_out_pods_that_wait() -> None:
     plan = plan_of(_with(seen, (pod("other", only_there, labels={"app": "infer"}),)))
     assert bought(plan) == {}
     assert [(u.pods, u.reasons[0].code) for u in plan.unmet] == [(("default/other",), Code.STARTING)]
+
+
+def test_no_node_is_bought_for_others_that_keeps_out_pods_that_wait() -> None:
+    """A further node has none of the pods that are spread over nodes; whoever needs one waits until those are bound."""
+    nodes = tuple(node(f"g8-{i}", slot=f"p-{i}", phase="held") for i in range(2))
+    full = tuple(pod(f"full-{i}", shape(gpus=8), node_name=f"g8-{i}") for i in range(2))
+    spread = shape(gpus=1, rules=even("db", HOST))
+    mine = tuple(
+        pod(
+            f"db-{i}-{k}",
+            replace(spread, requests=resources(cpu=1, pods=1)),
+            claim=(f"p-{i}", "g8"),
+            labels={"app": "db"},
+        )
+        for i in range(2)
+        for k in range(2)
+    )
+    named = tuple(replace(each, labels={HOST: each.name}) for each in nodes)
+    stranger = pod("stranger", shape(gpus=8))
+    plan = plan_of(snapshot(pods=(*full, *mine, stranger), nodes=named, groups=(group(running=2),)))
+    assert bought(plan) == {}
+    assert [(u.pods, u.reasons[0].code) for u in plan.unmet] == [(("default/stranger",), Code.STARTING)]
+    alone = plan_of(snapshot(pods=(*full, stranger), nodes=named, groups=(group(running=2),)))
+    assert bought(alone) == {"g8": 1}
 
 
 def test_a_claim_that_can_not_be_kept_is_taken_back() -> None:
