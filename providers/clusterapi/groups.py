@@ -62,7 +62,9 @@ def model(
         min_nodes=low,
         max_nodes=high,
         target_nodes=found.replicas,
-        instances=machines.instances_of(machines_, machine_type=offering.instance_type, mark=mark(settings)),
+        instances=machines.instances_of(
+            machines_, machine_type=offering.instance_type, mark=mark(settings), replicas=found.replicas
+        ),
         faults=machines.faults_of(machines_, group=found.ref.id, offering=offering, at_s=at_s),
     )
 

@@ -9,7 +9,7 @@ from providers.clusterapi.objects import annotations_of
 from providers.kubernetes_api import classify
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Sequence
 
     from autoscale.model.supply import Offering
     from providers.kubernetes_api import Json
@@ -28,8 +28,13 @@ def leaving(machine: Json) -> bool:
 
 
 def marked(machine: Json, mark: str) -> bool:
-    """Whether it is the next to go, by the annotation `mark`, and not gone yet."""
+    """Whether it is the next to go when one has to, by the annotation `mark`, and not on its way yet."""
     return mark in annotations_of(machine) and not leaving(machine)
+
+
+def surplus(machines: Iterable[Json], replicas: int) -> int:
+    """How many more there are than there should be: so many Cluster API is about to delete, marked ones first."""
+    return max(0, sum(not leaving(each) for each in machines) - replicas)
 
 
 def exists(machine: Json) -> bool:
@@ -37,15 +42,16 @@ def exists(machine: Json) -> bool:
     return bool(_provider_id(machine) or machine.get("status", {}).get("nodeRef"))
 
 
-def instances_of(machines: Iterable[Json], *, machine_type: str, mark: str) -> tuple[Instance, ...]:
-    """The machines that exist, sorted by id."""
+def instances_of(machines: Sequence[Json], *, machine_type: str, mark: str, replicas: int) -> tuple[Instance, ...]:
+    """The machines that exist, sorted by id. A mark alone ends none: as long as none is too many they all stay."""
     found = []
+    due = surplus(machines, replicas) > 0
     for each in machines:
         if not exists(each):
             continue
         running = each.get("status", {}).get("nodeRef") or _phase(each) == "Running"
         state = InstanceState.RUNNING if running else InstanceState.PENDING
-        if leaving(each) or marked(each, mark):
+        if leaving(each) or (due and marked(each, mark)):
             state = InstanceState.TERMINATING
         zone = each.get("spec", {}).get("failureDomain") or ""
         found.append(Instance(machine_id(each), _provider_id(each), state, zone, machine_type))

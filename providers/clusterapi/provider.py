@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from autoscale.errors import BadInput, ProviderError
@@ -99,15 +100,16 @@ class ClusterApiProvider:
                 self._scale(found, target_nodes)
                 return
             its = self._machines(found)
-            there = [each for each in its if machines.exists(each) and self._staying(each)]
+            staying = self._staying(found, its)
+            there = [each for each in staying if machines.exists(each)]
             if target_nodes < min(len(there), found.replicas):
                 text = (
                     f"target {target_nodes} would let Cluster API choose which of {len(there)} machines to end; "
                     "remove them by id"
                 )
                 raise self._refusal(group, "WouldTerminate", text)
-            waiting = [each for each in its if not machines.exists(each) and self._staying(each)]
-            if self._lower(found, target_nodes, waiting[: found.replicas - target_nodes]):
+            waiting = [each for each in staying if not machines.exists(each)]
+            if self._lower(found, its, target_nodes, waiting[: found.replicas - target_nodes]):
                 return
         raise self._refusal(group, "Conflict", "others keep changing it")
 
@@ -202,8 +204,10 @@ class ClusterApiProvider:
             raise self._error(error, found.ref.id, f"list {doing}") from error
         return sorted(by_group(its, sets).get(found.ref, []), key=machines.machine_id)
 
-    def _staying(self, machine: Json) -> bool:
-        return not machines.leaving(machine) and not machines.marked(machine, self._mark)
+    def _staying(self, found: Scalable, its: Sequence[Json]) -> list[Json]:
+        """Those that nothing ends that was asked for yet."""
+        due = machines.surplus(its, found.replicas) > 0
+        return [e for e in its if not machines.leaving(e) and not (due and machines.marked(e, self._mark))]
 
     # ---- writing
 
@@ -216,26 +220,38 @@ class ClusterApiProvider:
         machine = next((each for each in its if machines.machine_id(each) == instance), None)
         if machine is None or machines.leaving(machine):
             return True
-        marked = machines.marked(machine, self._mark)
-        if marked and sum(not machines.leaving(each) for each in its) > found.replicas:
+        if machines.marked(machine, self._mark) and machines.surplus(its, found.replicas):
             return True  # the replicas have been lowered; Cluster API is about to delete it
         if found.replicas <= low:
             raise self._refusal(
                 group, "OutOfBounds", f"removing {instance} would bring the group below its minimum of {low}"
             )
-        return self._lower(found, found.replicas - 1, [machine])
+        return self._lower(found, its, found.replicas - 1, [machine])
 
-    def _lower(self, found: Scalable, replicas: int, due: Sequence[Json]) -> bool:
-        """Mark those that are to go, then lower the replicas; False when the group changed meanwhile."""
-        for machine in due:
-            self._mark_machine(found.ref.id, machine, on=True)
+    def _lower(self, found: Scalable, its: Sequence[Json], replicas: int, due: Sequence[Json]) -> bool:
+        """Mark those that are to go, and no others, then lower the replicas; False when the group changed meanwhile."""
+        left_over = [each for each in its if machines.marked(each, self._mark) and each not in due]
+        if pending := machines.surplus(its, found.replicas):
+            if len(left_over) > pending:
+                text = f"{len(left_over)} machines are marked to go and {pending} will; the rest is asked for when they have"
+                raise self._refusal(found.ref.id, "StaleRead", text, FaultKind.THROTTLED)
+            left_over = []
+        for machine in left_over:  # of an order that was cut off, or a person's: it would go in place of those meant
+            self._mark_machine(found.ref.id, machine, on=False)
         try:
+            for machine in due:
+                self._mark_machine(found.ref.id, machine, on=True)
             return self._scale(found, replicas, only_if_unchanged=True)
         except ProviderError as error:
             if not _maybe(error):  # what does not go must not be marked: a later change of size would take it
-                for machine in due:
-                    self._mark_machine(found.ref.id, machine, on=False)
+                self._unmark(found.ref.id, due)
             raise
+
+    def _unmark(self, group: str, due: Sequence[Json]) -> None:
+        """As far as that can be done: what stays marked is unmarked before the next change of size."""
+        for machine in due:
+            with suppress(ProviderError):
+                self._mark_machine(group, machine, on=False)
 
     def _scale(self, found: Scalable, replicas: int, *, only_if_unchanged: bool = False) -> bool:
         """Set the replicas; False when the object is not the one that was read any more."""

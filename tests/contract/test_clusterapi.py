@@ -104,6 +104,36 @@ def test_sets_and_pools_grow_and_shrink_by_name(capi: CapiCloud, kind: str) -> N
     assert only(capi).target_nodes == 2
 
 
+def test_a_mark_that_nothing_came_of_takes_no_machine_with_it(capi: CapiCloud) -> None:
+    """A person's, or one of an order that was cut off: that machine stays, and another one can be removed."""
+    group = capi.capi.group("gpu", nodes=3, annotations=ROOM)
+    names = [each.id for each in only(capi).instances]
+    machine = f"{NAMESPACE}/machines/{names[0].partition('/')[2]}"
+    capi.capi.api.patch(machine, {"metadata": {"annotations": {MARK: "1"}}})
+    assert {each.state for each in only(capi).instances} == {InstanceState.RUNNING}
+    capi.provider.remove(group, [names[2]], request_id="plan-1")
+    capi.capi.settle("MachineDeployment", "gpu")
+    assert [each.id for each in only(capi).instances] == names[:2]
+    assert MARK not in (capi.capi.api.get(machine)["metadata"].get("annotations") or {})
+
+
+def test_who_is_marked_for_a_size_that_is_still_to_come_is_not_mixed_up(capi: CapiCloud) -> None:
+    """One of two marked machines will go, and nobody knows which: the next removal waits until it has."""
+    group = capi.capi.group("gpu", nodes=3, annotations=ROOM)
+    names = [each.id for each in only(capi).instances]
+    capi.provider.remove(group, names[:1], request_id="plan-1")
+    for name in names[1:2]:
+        path = f"{NAMESPACE}/machines/{name.partition('/')[2]}"
+        capi.capi.api.patch(path, {"metadata": {"annotations": {MARK: "1"}}})
+    with pytest.raises(ProviderError) as error:
+        capi.provider.remove(group, names[2:], request_id="plan-2")
+    assert (error.value.fault.code, error.value.fault.kind) == ("StaleRead", FaultKind.THROTTLED)
+    capi.capi.settle("MachineDeployment", "gpu")
+    capi.provider.remove(group, names[2:], request_id="plan-3")
+    capi.capi.settle("MachineDeployment", "gpu")
+    assert [each.id for each in only(capi).instances] == names[1:2]
+
+
 @pytest.mark.parametrize(
     ("changes", "reason"),
     [

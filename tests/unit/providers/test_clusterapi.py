@@ -106,28 +106,27 @@ def test_a_machine_belongs_to_the_deployment_above_its_set() -> None:
 
 
 def test_states_follow_the_machine() -> None:
-    """No provider id: a wish. A node: running. Marked or being deleted: on its way out."""
+    """No provider id: a wish. A node: running. Being deleted, or marked while there are too many: on its way out."""
     mark = "cluster.x-k8s.io/delete-machine"
     having = {"spec": {"providerID": "x://a"}}
     going = machine("d", **having, status={"nodeRef": {"name": "d"}})
     going["metadata"]["annotations"] = {mark: "1"}
-    found = instances_of(
-        [
-            machine("a", **having),
-            machine("b", status={"phase": "Provisioning"}),
-            machine("c", **having, status={"nodeRef": {"name": "c"}}),
-            going,
-            machine("e", **having, status={"phase": "Deleting"}),
-        ],
-        machine_type="dgx",
-        mark=mark,
-    )
-    assert {each.id: each.state for each in found} == {
+    machines = [
+        machine("a", **having),
+        machine("b", status={"phase": "Provisioning"}),
+        machine("c", **having, status={"nodeRef": {"name": "c"}}),
+        going,
+        machine("e", **having, status={"phase": "Deleting"}),
+    ]
+    wanted = {
         "ns/a": InstanceState.PENDING,
         "ns/c": InstanceState.RUNNING,
         "ns/d": InstanceState.TERMINATING,
         "ns/e": InstanceState.TERMINATING,
     }
+    for replicas, marked in ((3, InstanceState.TERMINATING), (4, InstanceState.RUNNING), (9, InstanceState.RUNNING)):
+        found = instances_of(machines, machine_type="dgx", mark=mark, replicas=replicas)
+        assert {each.id: each.state for each in found} == {**wanted, "ns/d": marked}
 
 
 def test_failures_are_found_where_either_version_keeps_them() -> None:
