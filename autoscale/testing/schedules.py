@@ -35,7 +35,8 @@ class Step:
     - `refuse`: requests of `verb` are refused with `fault`, but for the first `number`; `lose`: their answers are lost;
     - `mend`: faults end; `freeze`, `thaw`: reads show old news, and what is;
     - `person`: somebody sets the target so many higher or lower, though not behind old news, where nobody could tell;
-    - `starve`: no more machines but `number`; `feed`: machines again.
+    - `starve`: no more machines but `number`; `feed`: machines again, though not behind old news either: a wish that is taken
+      back and a machine that came this moment can't be told apart then.
     """
 
     do: str
@@ -161,7 +162,7 @@ class _Run:
             case "starve":
                 self.starved = True
                 cast("StockOutStage", self.stage).starve(self.group, left=step.number)
-            case "feed":
+            case "feed" if not self.frozen:
                 self.starved = False
                 cast("StockOutStage", self.stage).feed(self.group)
         self.check(max(target, self.need), ids, when)
@@ -193,6 +194,7 @@ class _Run:
     def settle(self) -> None:
         """When all is mended the group has exactly what is needed after a few ticks a minute apart."""
         self.stage.mend()
+        self.take(Step("thaw"), "the end (thaw)")
         if self.starved:
             self.take(Step("feed"), "the end (feed)")
         for number in range(_SETTLING):
