@@ -59,9 +59,15 @@ def place_of(manager: compute.InstanceGroupManager) -> Ref:
 
 def template_url(manager: compute.InstanceGroupManager) -> str:
     """The template that new instances are made from: during a roll-out the version that has no size of its own."""
+    return template_urls(manager)[-1]
+
+
+def template_urls(manager: compute.InstanceGroupManager) -> tuple[str, ...]:
+    """All that its instances are to be made from, the one of new instances last."""
     versions = [each for each in manager.versions if each.instance_template]
     rest = [each for each in versions if "target_size" not in each]
-    return (rest or versions)[-1].instance_template if versions else manager.instance_template
+    order = sorted(versions, key=lambda each: each is (rest or versions)[-1])
+    return tuple(each.instance_template for each in order) or (manager.instance_template,)
 
 
 def own_labels(manager: compute.InstanceGroupManager) -> dict[str, str]:

@@ -2,22 +2,24 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from autoscale.model.supply import Fault, Instance, InstanceState
+from providers.gcp import endings
 from providers.gcp.faults import told
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable
+    from collections.abc import Iterable, Mapping
 
     from google.cloud import compute_v1 as compute
 
-    from autoscale.model.supply import Offering
+    from autoscale.model.supply import Notice, Offering
 
 _LEAVING = ("DELETING", "ABANDONING")
 _COMING = ("CREATING", "CREATING_WITHOUT_RETRIES", "RECREATING")
 _STARTING = ("PROVISIONING", "STAGING", "PENDING")
-_ENDING = ("STOPPING", "STOPPED", "SUSPENDING", "SUSPENDED", "TERMINATED", "DEPROVISIONING", "PENDING_STOP")
+_ENDED = ("STOPPED", "SUSPENDING", "SUSPENDED", "TERMINATED", "DEPROVISIONING")
 
 
 def exists(member: compute.ManagedInstance) -> bool:
@@ -41,21 +43,45 @@ def instance_id(url: str) -> str:
     return f"{parts[-3]}/{parts[-1]}"
 
 
+@dataclass(frozen=True, slots=True)
+class Group:
+    """What a group's instances have in common. `templates`: see `endings.outdated`; `lead_s`: see `endings.notice_of`."""
+
+    project: str
+    machine_type: str
+    templates: tuple[str, ...]
+    now_s: int
+    lead_s: int
+
+
 def instances_of(
-    members: Iterable[compute.ManagedInstance], *, project: str, machine_type: str
+    members: Iterable[compute.ManagedInstance], of: Group, told: Mapping[str, compute.Instance]
 ) -> tuple[Instance, ...]:
-    """The machines, sorted by id."""
-    found = [
-        _instance(each.instance, _state(each.current_action, each.instance_status), project, machine_type)
-        for each in members
-        if exists(each)
-    ]
+    """The machines, sorted by id. `told` are those of the project by id, as far as they were read."""
+    found = []
+    for each in members:
+        if exists(each):
+            name = instance_id(each.instance)
+            notice = endings.notice_of_member(each, of.now_s, of.lead_s)
+            if notice is None and name in told and each.current_action in ("", "NONE"):
+                notice = endings.notice_of(told[name], of.now_s, of.lead_s)
+            old = endings.outdated(each.version.instance_template, of.templates)
+            found.append(_instance(name, _state(each.current_action, each.instance_status), of, notice, old))
     return tuple(sorted(found, key=lambda each: each.id))
 
 
-def listed(instances: Iterable[compute.Instance], *, project: str, machine_type: str) -> tuple[Instance, ...]:
+def listed(instances: Iterable[compute.Instance], of: Group) -> tuple[Instance, ...]:
     """The same from the instances themselves, for a group that is at rest; sorted by id."""
-    found = [_instance(each.self_link, _state("", each.status), project, machine_type) for each in instances]
+    found = [
+        _instance(
+            instance_id(each.self_link),
+            _state("", each.status),
+            of,
+            endings.notice_of(each, of.now_s, of.lead_s),
+            endings.outdated(endings.template_of(each), of.templates),
+        )
+        for each in instances
+    ]
     return tuple(sorted(found, key=lambda each: each.id))
 
 
@@ -88,14 +114,13 @@ def faults_of(
     return tuple(faults[key] for key in sorted(faults))
 
 
-def _instance(url: str, state: InstanceState, project: str, machine_type: str) -> Instance:
-    name = instance_id(url)
+def _instance(name: str, state: InstanceState, of: Group, notice: Notice | None, old: str) -> Instance:
     zone = name.partition("/")[0]
-    return Instance(name, f"gce://{project}/{name}", state, zone, machine_type)
+    return Instance(name, f"gce://{of.project}/{name}", state, zone, of.machine_type, notice=notice, outdated=old)
 
 
 def _state(action: str, status: str) -> InstanceState:
-    if action in _LEAVING or status in _ENDING:
+    if action in _LEAVING or status in _ENDED:
         return InstanceState.TERMINATING
     if action in _COMING or status in _STARTING:
         return InstanceState.PENDING

@@ -65,7 +65,7 @@ class GcpProvider:
         self._templates = Templates(self._calls, now_s=now_s)
         self._orders = Orders(now_s=now_s)
         self._recent = Recent(now_s=now_s)
-        self._reader = Reader(self._calls, now_s=now_s)
+        self._reader = Reader(self._calls, now_s=now_s, lead_s=settings.drain_before_end_s)
         self._quotas = RegionQuotas(self._calls)
         self._maker = Maker(self._calls, now_s=now_s)
         self._offered = Offered(settings, self._maker, self._templates, self._books)

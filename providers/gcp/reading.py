@@ -11,9 +11,10 @@ from typing import TYPE_CHECKING
 from autoscale.model.supply import Fault, FaultKind, NodeGroup
 from providers.gcp import members
 from providers.gcp.faults import CLOUD_ERRORS, fault_of
+from providers.gcp.groups import template_urls
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
+    from collections.abc import Callable, Mapping, Sequence
 
     from google.cloud import compute_v1 as compute
 
@@ -21,38 +22,47 @@ if TYPE_CHECKING:
     from providers.gcp.groups import Found
 
 _READERS = 8
-_FEW = 10  # groups whose instances are listed one by one; more of them by listing all instances of the project
+_FEW = 10  # groups whose instances are listed one by one; those of more come from the list of all the project's
 _GET = "compute.instanceGroupManagers.get"
 
 
 class Reader:
     """Reads the instances of groups that are modelled already."""
 
-    def __init__(self, calls: Calls, *, now_s: Callable[[], int]) -> None:
+    def __init__(self, calls: Calls, *, now_s: Callable[[], int], lead_s: int) -> None:
+        """`lead_s`: how long before a machine's end that is known it counts."""
         self._calls = calls
         self._now_s = now_s
+        self._lead_s = lead_s
 
     def with_members(
         self, groups: Sequence[tuple[Found, NodeGroup]], until: float, faults: list[Fault]
     ) -> list[NodeGroup]:
-        """The groups with their instances; those at rest from one list of the project when they are many."""
+        """The groups with their instances; those at rest from one list of the project when they are many.
+
+        That list also tells what no group does: which machines are to be maintained.
+        """
         busy = [each for each in groups if each[0].target or _moving(each[0].manager)]
         still = [] if len(busy) <= _FEW else [each for each in busy if not _moving(each[0].manager)]
         out = {group.id: group for _, group in groups}
-        if still:
-            try:
-                listed = self._listed()
-            except CLOUD_ERRORS as error:
-                faults.append(fault_of(error, at_s=self._now_s(), doing="compute.instances.list"))
+        told: list[compute.Instance] = []
+        try:
+            told = self._calls.instances() if busy else []
+        except CLOUD_ERRORS as error:
+            faults.append(fault_of(error, at_s=self._now_s(), doing="compute.instances.list"))
+            if still:
                 return []
-            for found, group in still:
-                its = listed.get((found.ref.place, found.ref.name), [])
-                if len(its) == found.target:
-                    seen = members.listed(its, project=self._calls.project, machine_type=_machine_type(found))
-                    out[group.id] = replace(group, instances=seen)
-                    busy.remove((found, group))
+        made: dict[str, list[compute.Instance]] = {}
+        for each in told:
+            made.setdefault(members.created_by(each), []).append(each)
+        for found, group in still:
+            its = made.get(f"{found.ref.place}/{found.ref.name}", [])
+            if len(its) == found.target:
+                out[group.id] = replace(group, instances=members.listed(its, self._of(found)))
+                busy.remove((found, group))
+        known = {members.instance_id(each.self_link): each for each in told}
         with ThreadPoolExecutor(_READERS) as pool:
-            for (_, group), answer in zip(busy, pool.map(partial(self._look, until), busy), strict=True):
+            for (_, group), answer in zip(busy, pool.map(partial(self._look, until, known), busy), strict=True):
                 if isinstance(answer, NodeGroup):
                     out[group.id] = answer
                 else:  # without its instances a group would look as if it had lost them
@@ -61,14 +71,15 @@ class Reader:
                         faults.append(answer)
         return list(out.values())
 
-    def _listed(self) -> dict[tuple[str, str], list[compute.Instance]]:
-        found: dict[tuple[str, str], list[compute.Instance]] = {}
-        for each in self._calls.instances():
-            place, _, name = members.created_by(each).partition("/")
-            found.setdefault((place, name), []).append(each)
-        return found
+    def _of(self, found: Found) -> members.Group:
+        machine_type = "" if isinstance(found.template, Fault) else found.template.machine_type
+        return members.Group(
+            self._calls.project, machine_type, template_urls(found.manager), self._now_s(), self._lead_s
+        )
 
-    def _look(self, until: float, each: tuple[Found, NodeGroup]) -> NodeGroup | Fault:
+    def _look(
+        self, until: float, told: Mapping[str, compute.Instance], each: tuple[Found, NodeGroup]
+    ) -> NodeGroup | Fault:
         found, group = each
         if time.monotonic() > until:
             return Fault("", FaultKind.OTHER, "Timeout", f"{_GET}: the groups took too long to read", self._now_s())
@@ -76,7 +87,7 @@ class Reader:
             its = self._calls.members(found.ref)
         except CLOUD_ERRORS as error:
             return fault_of(error, at_s=self._now_s(), doing=_GET)
-        seen = members.instances_of(its, project=self._calls.project, machine_type=_machine_type(found))
+        seen = members.instances_of(its, self._of(found), told)
         why = members.faults_of(its, group=group.id, offering=group.offering, at_s=self._now_s())
         return replace(group, instances=seen, faults=why)
 
@@ -94,7 +105,3 @@ def _moving(manager: compute.InstanceGroupManager) -> bool:
         or doing.starting
         or doing.resuming
     )
-
-
-def _machine_type(found: Found) -> str:
-    return "" if isinstance(found.template, Fault) else found.template.machine_type

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autoscale.errors import BadInput
 from providers.gcp.pools import CLUSTER, label, pools
 from providers.gcp.specifications import specification_of, specifications
-from providers.settings_values import price_of, prices, refuse_unknown_keys, text, url
+from providers.settings_values import duration_s, price_of, prices, refuse_unknown_keys, text, url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from autoscale.model.supply import CapacityType
     from providers.gcp.pools import GcpPool
 
-_KEYS = ("discover", "endpoint_url", "pools", "prices", "project")
+_KEYS = ("discover", "drain_before_end", "endpoint_url", "pools", "prices", "project")
 _DISCOVER = "mig:namePrefix=PREFIX, mig:label=KEY:VALUE or mig:name=NAME, then ,min=NUMBER,max=NUMBER if wanted"
 _HOW = ("namePrefix", "label", "name")
 
@@ -51,6 +51,7 @@ class GcpSettings:
     discover: a group is ours when one of them finds it; the first one gives its bounds.
     cluster: the cluster's name, which is part of the names of groups that are made.
     pools: templates that groups are made from on first use.
+    drain_before_end_s: how long before a machine's end that is known, or its maintenance, it is drained.
     prices: `MACHINE` or `MACHINE/ZONE/CAPACITY-TYPE` (`*` for any zone) -> micro-US$ per hour, before the catalogue's.
     """
 
@@ -60,6 +61,7 @@ class GcpSettings:
     prices: Mapping[str, int]
     cluster: str = ""
     pools: tuple[GcpPool, ...] = ()
+    drain_before_end_s: int = 3600
 
     @classmethod
     def parse(
@@ -76,6 +78,7 @@ class GcpSettings:
             prices=prices(settings.get("prices", {}), "gcp", "machine", list(known)),
             cluster=cluster,
             pools=pools(settings, known),
+            drain_before_end_s=duration_s(settings, "drain_before_end", "gcp", "1h"),
         )
 
     @property

@@ -15,7 +15,7 @@ from google.cloud import compute_v1 as compute
 
 from tests.serving import Served, answer, hang_up, received
 
-from .gce_messages import BASE, json_of, kind_of, managed_of, manager_of
+from .gce_messages import BASE, instance_of, json_of, kind_of, managed_of, manager_of
 from .gce_project import Project, RefusedError
 from .wire import Rule, take
 
@@ -178,15 +178,7 @@ class Gce(Project, Served):
         items: dict[str, compute.InstancesScopedList] = {}
         for group, machine in page:
             scoped = items.setdefault(f"zones/{machine.zone}", compute.InstancesScopedList())
-            maker = f"projects/12345/{kind_of(group.place)}/{group.place}/instanceGroupManagers/{group.name}"
-            scoped.instances.append(
-                compute.Instance(
-                    name=machine.name,
-                    self_link=machine.url,
-                    status=machine.status,
-                    metadata=compute.Metadata(items=[compute.Items(key="created-by", value=maker)]),
-                )
-            )
+            scoped.instances.append(instance_of(machine, group))
         return json_of(compute.InstanceAggregatedList(items=items, next_page_token=token))
 
     def _list_templates(self, query: dict[str, str]) -> str:

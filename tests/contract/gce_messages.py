@@ -40,10 +40,30 @@ def managed_of(machine: "Machine") -> compute.ManagedInstance:
     fields: dict[str, Any] = {"instance": machine.url, "name": machine.name, "current_action": machine.action}
     if machine.number:
         fields |= {"id": machine.number, "instance_status": machine.status}
+        fields |= {
+            "version": {"instance_template": machine.template},
+            "scheduling": {"termination_timestamp": machine.ends},
+        }
     if machine.error:
         code, message = machine.error
         fields["last_attempt"] = {"errors": {"errors": [{"code": code, "message": message}]}}
     return compute.ManagedInstance(fields)
+
+
+def instance_of(machine: "Machine", group: "Group") -> compute.Instance:
+    """The machine itself, which names what made it by the project's number."""
+    maker = f"projects/12345/{kind_of(group.place)}/{group.place}/instanceGroupManagers/{group.name}"
+    template = f"projects/12345/{machine.template.rpartition('/projects/')[2].partition('/')[2]}"
+    return compute.Instance(
+        name=machine.name,
+        self_link=machine.url,
+        status=machine.status,
+        metadata={"items": [{"key": "instance-template", "value": template}, {"key": "created-by", "value": maker}]},
+        resource_status={
+            "scheduling": {"termination_timestamp": machine.ends},
+            "upcoming_maintenance": {"window_start_time": machine.maintained},
+        },
+    )
 
 
 def json_of(message: Any) -> str:

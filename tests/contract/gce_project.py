@@ -16,10 +16,16 @@ class RefusedError(Exception):
 
 @dataclass(slots=True)
 class Machine:
-    """A managed instance. One that could not be created has `error` and no `number`."""
+    """A managed instance. One that could not be created has `error` and no `number`.
+
+    `template` is what it was made of; `ends` and `maintained` are times as Google writes them, empty for none.
+    """
 
     name: str
     zone: str
+    template: str = ""
+    ends: str = ""
+    maintained: str = ""
     number: int = 0
     action: str = "NONE"
     status: str = "RUNNING"
@@ -191,7 +197,7 @@ class Project:
             raise RefusedError(409, "alreadyExists", f"The instance {there[0]} already exists")
         for name in names:
             self._count += 1
-            machine = Machine(name, group.zones[len(group.machines) % len(group.zones)])
+            machine = Machine(name, group.zones[len(group.machines) % len(group.zones)], group.template)
             group.machines[name] = machine
             if machine.zone in self.stockouts and not self._take_left(machine.zone):
                 machine.action, machine.status = "CREATING", ""

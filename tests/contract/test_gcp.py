@@ -1,5 +1,6 @@
 """What only Google Cloud has: templates, regional groups, named instances, operations, attempts that failed, rights."""
 
+import datetime as dt
 import itertools
 from pathlib import Path
 from typing import Any
@@ -9,7 +10,16 @@ import yaml
 
 from autoscale.errors import BadInput, ProviderError
 from autoscale.model.resources import Resources
-from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup, Offering
+from autoscale.model.supply import (
+    CapacityType,
+    Fault,
+    FaultKind,
+    InstanceState,
+    NodeGroup,
+    Notice,
+    NoticeKind,
+    Offering,
+)
 from autoscale.model.workload import Taint
 
 from .cloud_gce import GCE_ZONE, GceCloud, gcp_provider
@@ -287,6 +297,51 @@ def test_machines_that_come_and_go_are_pending_and_terminating(gce: GceCloud) ->
     gce.provider.remove(group, [first], request_id="plan-2")
     states = {each.id: str(each.state) for each in only(gce).instances}
     assert (states.pop(first), list(states.values()), gce.truth(group)[0]) == ("terminating", ["pending"], 1)
+
+
+@pytest.mark.parametrize("others", [0, 11])
+def test_notice_is_taken_of_machines_that_end(gce: GceCloud, others: int) -> None:
+    """Preempted, at the end of their time, to be maintained: told by few groups and by many alike."""
+    for n in range(others):
+        gce.create(f"other-{n}", nodes=1)
+    gce.create("gpu", nodes=5)
+    machines = list(gce.gce.groups[GCE_ZONE, "gpu"].machines.values())
+    now_s = gce.clock.now_s()
+    now = dt.datetime.fromtimestamp(now_s, dt.UTC)
+    machines[0].status = "STOPPING"
+    machines[1].ends = (now + dt.timedelta(minutes=50)).isoformat()
+    machines[2].maintained = (now + dt.timedelta(minutes=10)).isoformat()
+    machines[3].ends = machines[3].maintained = (now + dt.timedelta(minutes=70)).isoformat()
+    (group,) = [each for each in gce.provider.observe().groups if each.name == "gpu"]
+    assert [each.notice for each in group.instances] == [
+        Notice(NoticeKind.INTERRUPTED, "Google is stopping it"),
+        Notice(NoticeKind.ENDING, "the time it may run is over", now_s + 3000),
+        Notice(NoticeKind.ENDING, "its host is to be maintained", now_s + 600),
+        None,
+        None,
+    ]
+    assert {each.state for each in group.instances} == {InstanceState.RUNNING}
+
+
+@pytest.mark.parametrize("others", [0, 11])
+def test_a_machine_of_another_template_than_new_ones_is_outdated(gce: GceCloud, others: int) -> None:
+    """During a roll-out the machines of both versions are as they should be."""
+    for n in range(others):
+        gce.create(f"other-{n}", nodes=1)
+    gce.create("gpu", nodes=1)
+    found = gce.gce.groups[GCE_ZONE, "gpu"]
+    found.template = gce.gce.template("newer", "g2-standard-4")
+
+    def told() -> list[str]:
+        return [i.outdated for g in gce.provider.observe().groups if g.name == "gpu" for i in g.instances]
+
+    assert told() == ["it was made of instance template main, new ones are made of newer"]
+    newest = gce.gce.template("newest", "g2-standard-4")
+    canary = {"instance_template": gce.main, "target_size": {"fixed": 1}}
+    found.more["versions"] = [{"instance_template": newest}, canary]
+    assert told() == [""]
+    gce.set_by_hand(f"gcp:{GCE_ZONE}/gpu", 2)
+    assert told() == ["", "it was made of instance template newer, new ones are made of newest"]
 
 
 def test_many_groups_are_read_in_few_calls(gce: GceCloud) -> None:
