@@ -17,6 +17,7 @@ from urllib.parse import urlencode
 
 import urllib3
 
+from autoscale.model.sentence import one_line
 from autoscale.model.supply import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -87,7 +88,7 @@ class KubeError(Exception):
             if (kind, code) == (FaultKind.OTHER, "InternalFailure"):
                 code = "Invalid"
         maybe = self.writing and self.ambiguous and kind == FaultKind.OTHER
-        return Fault(group, kind, code, f"{doing}: {self.message}", at_s, maybe_applied=maybe)
+        return Fault(group, kind, code, f"{doing}: {one_line(self.message)}", at_s, maybe_applied=maybe)
 
 
 def classify(sentence: str) -> tuple[FaultKind, str] | None:

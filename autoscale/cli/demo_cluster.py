@@ -6,18 +6,16 @@ import signal
 import sys
 import threading
 import time
-from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
 
-from autoscale.cli import words
+from autoscale.cli import signals, words
 from autoscale.cli.demo_guest import GPU, NAMESPACE, POOLS, WORK, Guest
 from autoscale.errors import AutoscaleError, BadInput
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator
-    from types import FrameType
+    from collections.abc import Callable
 
     from autoscale.cli.demo_world import Diary, Standing
     from autoscale.cli.table import Paper
@@ -48,38 +46,26 @@ def tell(*, kubeconfig: str | None, context: str | None, yes: bool) -> None:
             click.echo("Nothing was changed.")
             return
         settings = _settings(name, kubeconfig, context)
-        with _interruptible() as go_on:
+        asked: list[signal.Signals] = []
+
+        def go_on() -> None:
+            if asked:
+                raise KeyboardInterrupt
+
+        with signals.heard(
+            asked.append, then=signal.SIG_IGN
+        ):  # what was begun is taken away, however often it is asked
             with guest:
-                guest.create_pods()
-                with wiring.guest(wiring.api(kubeconfig, context), NAMESPACE) as cluster:
-                    _play(settings, cluster, paper, go_on)
-                click.echo("\n  Taking everything away again ...")
+                try:
+                    guest.create_pods(go_on)
+                    with wiring.guest(wiring.api(kubeconfig, context), NAMESPACE) as cluster:
+                        _play(settings, cluster, paper, go_on)
+                finally:
+                    click.echo("\n  Taking everything away again ...")
             go_on()
         click.echo(f"  Done: no pod, no simulated node and no namespace of the demo is left on {name}.")
     finally:
         http.close()
-
-
-@contextmanager
-def _interruptible() -> Iterator[Callable[[], None]]:
-    """Remember an interruption, wherever it falls: one that hits a callback of a library is lost there. Gives what raises it."""
-    asked = False
-
-    def note(signum: int, frame: FrameType | None) -> None:  # noqa: ARG001 - the signal module's signature
-        nonlocal asked
-        asked = True
-        raise KeyboardInterrupt
-
-    def go_on() -> None:
-        if asked:
-            raise KeyboardInterrupt
-
-    before = {each: signal.signal(each, note) for each in (signal.SIGINT, signal.SIGTERM)}
-    try:
-        yield go_on
-    finally:
-        for each, handler in before.items():
-            signal.signal(each, handler)
 
 
 def _announce(name: str, url: str) -> None:
@@ -131,6 +117,7 @@ def _play(settings: Settings, cluster: GuestCluster, paper: Paper, go_on: Callab
     _title(paper, 2, "The plan, as `autoscale plan` shows it")
     saved = make(settings, live(cluster, (provider,), settings.cluster))
     click.echo(table(view(saved), cluster=settings.cluster, paper=paper), nl=False)
+    go_on()
     _title(paper, 3, "`autoscale run` carries it out; your own scheduler binds the pods")
     diary = Diary()
     engine = Engine(

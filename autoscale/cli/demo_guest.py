@@ -13,7 +13,7 @@ from autoscale.errors import AutoscaleError, BadInput, ClusterError, NotFound
 from autoscale.model.workload import Taint
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from autoscale.model.workload import Pod
     from autoscale.observe.kube_http import Http
@@ -77,13 +77,14 @@ class Guest:
     def __exit__(self, kind: object, error: object, trace: object) -> None:
         self.clean_up()
 
-    def create_pods(self) -> None:
-        """All that wait, once the namespace can have pods."""
+    def create_pods(self, go_on: Callable[[], None]) -> None:
+        """All that wait, once the namespace can have pods. `go_on` is asked before each, and raises what ends it."""
         until_s = time.monotonic() + 10
         while time.monotonic() < until_s and not self._has_account():
             time.sleep(0.2)
         for name, count, cpu, memory_gib, gpus in WORK:
             for number in range(count):
+                go_on()
                 self._http.post(f"/api/v1/namespaces/{NAMESPACE}/pods", _pod(f"{name}-{number}", cpu, memory_gib, gpus))
 
     def clean_up(self) -> None:

@@ -65,7 +65,8 @@ def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None)
 
 def ends_soon(fleet: Fleet, group: NodeGroup) -> int | None:
     """When the group's machines are taken away, if that is so near that they are to be drained."""
-    near = group.ends_at_s is not None and group.ends_at_s - fleet.now_s <= fleet.settings.ending_lead_s
+    lead_s = fleet.settings.ending_lead_s if group.ending_lead_s is None else group.ending_lead_s
+    near = group.ends_at_s is not None and group.ends_at_s - fleet.now_s <= lead_s
     return group.ends_at_s if near else None
 
 

@@ -29,7 +29,7 @@ class DecideSettings:
     gpu_pods_only: leave pods that ask for no device (an extended resource) to others.
     evict_again_s: a pod that a PodDisruptionBudget kept is tried again after this.
     detach_timeout_s: how long an empty node waits for its volumes to be detached before it is removed.
-    ending_lead_s: so long before a reservation ends its nodes are drained, and no more are bought.
+    ending_lead_s: so long before a reservation ends its nodes are drained, and no more are bought, if its group says nothing else.
     drain_warn_s: a drain that takes longer says on the pods it waits for what holds it up.
     commitments: what is paid for whether it is used or not; nodes within it are bought first.
     announce_again_s: the same Event about the same pod is not repeated within this.

@@ -146,7 +146,8 @@ class NodeGroup:
     without the group's name.
     `template` names what the provider makes the group from on first use; empty for a group that a person made. One that is
     not `made` yet is there to plan on, with a target of 0. `delete_after_s` is how long a group of a template may be empty
-    before it is deleted, None for ever. `ends_at_s` is when its machines are taken away: the end of a reservation.
+    before it is deleted, None for ever. `ends_at_s` is when its machines are taken away: the end of a reservation;
+    `ending_lead_s` how long before that nothing is bought any more and its nodes are drained, None as the settings say.
     """
 
     id: str
@@ -168,6 +169,7 @@ class NodeGroup:
     made: bool = True
     delete_after_s: int | None = None
     ends_at_s: int | None = None
+    ending_lead_s: int | None = None
 
     @property
     def staying(self) -> tuple[Instance, ...]:

@@ -18,6 +18,7 @@ import urllib3
 
 from autoscale import __version__
 from autoscale.errors import ClusterError, Conflict, Disallowed, NotFound, Unreachable
+from autoscale.model.sentence import one_line
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterator, Mapping
@@ -213,7 +214,7 @@ def _message(body: bytes, response: urllib3.BaseHTTPResponse) -> str:
     try:
         text = _STATUS.decode(body).message
     except msgspec.MsgspecError:
-        text = " ".join(body[:200].decode(errors="replace").split())
+        text = one_line(body[:10_000].decode(errors="replace"))
     return text or response.reason or f"HTTP {response.status}"
 
 

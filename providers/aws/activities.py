@@ -6,6 +6,7 @@ import json
 import re
 from typing import TYPE_CHECKING
 
+from autoscale.model.sentence import one_line
 from autoscale.model.supply import Fault
 from providers.aws.faults import KINDS, code_in, kind_of
 
@@ -55,7 +56,7 @@ def _fault(activity: ActivityTypeDef, group: str, offering: Offering) -> Fault |
         group=group,
         kind=kind_of(code),
         code=code,
-        message=message,
+        message=one_line(message),
         at_s=int(activity.get("EndTime", activity["StartTime"]).timestamp()),
         offering=f"{told_type or offering.instance_type}/{zone or '*'}/{offering.capacity_type}",
     )

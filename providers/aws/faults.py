@@ -27,6 +27,7 @@ from botocore.exceptions import (
 )
 from botocore.parsers import ResponseParserError
 
+from autoscale.model.sentence import one_line
 from autoscale.model.supply import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -115,7 +116,9 @@ def fault_of(error: Exception, *, group: str = "", at_s: int, doing: str, writin
     code, sentence = _code_and_sentence(error)
     kind = kind_of(code)
     maybe = writing and kind == FaultKind.OTHER and ambiguous(error)
-    return Fault(group=group, kind=kind, code=code, message=f"{doing}: {sentence}", at_s=at_s, maybe_applied=maybe)
+    return Fault(
+        group=group, kind=kind, code=code, message=f"{doing}: {one_line(sentence)}", at_s=at_s, maybe_applied=maybe
+    )
 
 
 def ambiguous(error: Exception) -> bool:

@@ -138,7 +138,7 @@ class Reader:
     def _bounded(self, group: NodeGroup, reservation: str | None, known: Mapping[str, Reservation]) -> NodeGroup:
         if reservation is None:
             return group
-        return bounded(group, reservation, known, now_s=self._now_s(), lead_s=self._settings.drain_before_end_s)
+        return bounded(group, reservation, known, lead_s=self._settings.drain_before_end_s)
 
     def _service_quotas(
         self, groups: Iterable[NodeGroup], around: Surroundings, faults: list[Fault]

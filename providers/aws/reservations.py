@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from autoscale.model.supply import Fault, Notice, NoticeKind, Quota
+from autoscale.model.supply import Fault, Quota
 from autoscale.model.workload import Code, Reason
 from providers.aws.faults import CLOUD_ERRORS, fault_of
 
@@ -67,21 +67,14 @@ class Reservations:
         return self._known, None
 
 
-def bounded(group: NodeGroup, name: str, known: Mapping[str, Reservation], *, now_s: int, lead_s: int) -> NodeGroup:
-    """The group of a reservation: no larger than that, closed `lead_s` before its end, when its nodes begin to be drained."""
+def bounded(group: NodeGroup, name: str, known: Mapping[str, Reservation], *, lead_s: int) -> NodeGroup:
+    """The group of a reservation: no larger than that, and with its end, `lead_s` before which its nodes are drained."""
     reservation = known.get(name)
     if reservation is None or reservation.state != "active":
         state = "over, or not to be seen" if reservation is None else f"still {reservation.state}"
         return _closed(group, f"its reservation {name} is {state}: nothing is bought")
     most = min(group.max_nodes, len(group.staying) + reservation.available)
-    group = replace(group, max_nodes=most, ends_at_s=reservation.ends_at_s)
-    if reservation.ends_at_s is None or reservation.ends_at_s - now_s > lead_s:
-        return group
-    notice = Notice(NoticeKind.ENDING, f"reservation {name} ends", reservation.ends_at_s)
-    group = replace(group, instances=tuple(replace(each, notice=notice) for each in group.instances))
-    return _closed(
-        group, f"its reservation {name} ends in {max(0, reservation.ends_at_s - now_s)} s: nothing is bought"
-    )
+    return replace(group, max_nodes=most, ends_at_s=reservation.ends_at_s, ending_lead_s=lead_s)
 
 
 def shared(groups: Mapping[str, str], known: Mapping[str, Reservation], there: Mapping[str, int]) -> tuple[Quota, ...]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from autoscale.model.sentence import one_line
 from autoscale.model.supply import Fault, FaultKind, Instance, InstanceState
 from providers.clusterapi.objects import annotations_of
 from providers.kubernetes_api import classify
@@ -85,7 +86,7 @@ def _why(machine: Json) -> tuple[FaultKind, str, str] | None:
             failed, reason, sentence = True, reason or condition.get("reason", ""), sentence or told
     if not failed:
         return None
-    text = " ".join(f"{reason or 'ProvisioningFailed'}: {sentence}".split()).rstrip(".: ")
+    text = one_line(f"{reason or 'ProvisioningFailed'}: {sentence}").rstrip(": ")
     known = classify(sentence)
     kind, code = known or (FaultKind.OTHER, reason or "ProvisioningFailed")
     return kind, code, text

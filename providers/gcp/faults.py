@@ -15,6 +15,7 @@ from google.auth.exceptions import DefaultCredentialsError, GoogleAuthError, Ref
 from requests.exceptions import ConnectionError as NoConnectionError
 from requests.exceptions import RequestException
 
+from autoscale.model.sentence import one_line
 from autoscale.model.supply import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -129,23 +130,18 @@ def _told(error: Exception) -> tuple[str, FaultKind, str]:
             code = "InternalFailure"
         return code or str(status), kind, sentence
     if isinstance(error, (DefaultCredentialsError, RefreshError)):
-        return "NoCredentials", FaultKind.DENIED, f"no Google credentials ({_first(str(error))})"
+        return "NoCredentials", FaultKind.DENIED, f"no Google credentials ({one_line(str(error))})"
     if isinstance(error, GoogleAuthError):
-        return "NoCredentials", FaultKind.DENIED, f"Google credentials can't be used ({_first(str(error))})"
+        return "NoCredentials", FaultKind.DENIED, f"Google credentials can't be used ({one_line(str(error))})"
     if isinstance(error, NoConnectionError):
         return "Unreachable", FaultKind.OTHER, "could not connect to the endpoint"
     if isinstance(error, RequestException):
         return "Unreachable", FaultKind.OTHER, "no answer"
-    return type(error).__name__, FaultKind.OTHER, _first(str(error))
+    return type(error).__name__, FaultKind.OTHER, one_line(str(error))
 
 
 def _sentence(error: GoogleAPICallError) -> str:
     """What Google wrote, without the method and address that the library puts before it."""
     details = [each.get("message", "") for each in error.errors or () if isinstance(each, dict)]
     text = details[0] if details and details[0] else str(error.message or "no reason given")
-    return _first(text)
-
-
-def _first(text: str) -> str:
-    """One line without the full stop."""
-    return " ".join(text.split()).rstrip(".")
+    return one_line(text)

@@ -90,10 +90,13 @@ def test_a_pod_that_would_end_up_on_a_simulated_node_stops_it(plane: ControlPlan
     assert (process.returncode, "default/easy would tolerate" in err, left(plane)) == (2, True, ([], []))
 
 
-def test_it_takes_everything_away_when_it_is_interrupted(plane: ControlPlane) -> None:
-    """Ctrl-C once there is something to take away."""
+def test_it_takes_everything_away_when_it_is_interrupted_however_often(plane: ControlPlane) -> None:
+    """Ctrl-C once there is something to take away, and again while it is being taken away."""
     process = start(plane, "--yes")
     wait_until("the demo has written something", lambda: left(plane)[0] == [NAMESPACE], within_s=60)
+    process.send_signal(signal.SIGINT)
+    assert process.stdout is not None
+    assert any("Taking everything away" in line for line in process.stdout)
     process.send_signal(signal.SIGINT)
     process.communicate(timeout=120)
     assert (process.returncode, left(plane)) == (130, ([], []))

@@ -242,9 +242,10 @@ def test_frozen_a_drain_stands_still() -> None:
     assert (world.targets(), world.unbound()) == ({"g8": 1}, [])
 
 
-def test_a_reservation_is_drained_half_an_hour_before_its_end() -> None:
+@pytest.mark.parametrize(("ends_in_s", "lead_s"), [(2000, None), (3800, 3600)], ids=["the usual", "its own"])
+def test_a_reservation_is_drained_some_time_before_its_end(ends_in_s: int, lead_s: int | None) -> None:
     """Its pods move to what can be bought elsewhere, once that is up; nothing more is bought of what ends."""
-    ends = group("block", gpus=8, usd=1, ends_at_s=NOW + 2000)
+    ends = group("block", gpus=8, usd=1, ends_at_s=NOW + ends_in_s, ending_lead_s=lead_s)
     world = World((ends, G8), join_s=12, devices_s=6)
     world.submit(*pods("serve", 2, shape(gpus=4), owner=OWNER))
     world.run(190)

@@ -57,6 +57,16 @@ def test_an_error_becomes_a_fault_of_its_kind(error: Exception, kind: FaultKind,
     assert fault.message.startswith("autoscaling:SetDesiredCapacity: ")
 
 
+def test_a_page_of_html_is_told_by_its_title() -> None:
+    """As a proxy on the way answers it."""
+    page = "<html>\r\n<head><title>503 Service Temporarily Unavailable</title></head>\r\n<body>...</body></html>"
+    fault = fault_of(client_error("503", page, 503), at_s=7, doing="ec2:DescribeInstances")
+    assert (fault.code, fault.message) == (
+        "InternalFailure",
+        "ec2:DescribeInstances: 503 Service Temporarily Unavailable",
+    )
+
+
 @pytest.mark.parametrize(
     ("error", "expected"),
     [
@@ -183,7 +193,9 @@ def activity(message: str, **more: Any) -> Any:
 def test_a_failed_launch_is_read_from_its_sentence(message: str, kind: FaultKind, code: str, offering: str) -> None:
     """Kind, code, type and zone, as far as Amazon tells them."""
     assert faults_of([activity(message)], group="aws:gpu", offering=OFFERING, since_s=0) == (
-        Fault("aws:gpu", kind, code, message.removesuffix(" Launching EC2 instance failed."), AT_S, offering),
+        Fault(
+            "aws:gpu", kind, code, message.removesuffix(" Launching EC2 instance failed.").rstrip("."), AT_S, offering
+        ),
     )
 
 
