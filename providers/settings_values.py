@@ -101,6 +101,12 @@ def price_of(found: Mapping[str, int], type_: str, zone: str, capacity_type: Cap
     return next((found[key] for key in keys if key in found), None)
 
 
+def priced_as_reserved(found: Mapping[str, int], type_: str, zone: str) -> int:
+    """What `prices` say that a machine of a reservation costs beyond what is paid for it anyhow: 0 when they say nothing."""
+    keys = (f"{type_}/{zone or '*'}/{CapacityType.RESERVED}", f"{type_}/*/{CapacityType.RESERVED}")
+    return next((found[key] for key in keys if key in found), 0)
+
+
 def _check_key(key: str, where: str, kind: str, known: Sequence[str]) -> None:
     name, *rest = key.split("/")
     if name not in known:

@@ -124,6 +124,12 @@ class Calls:
         pages = self._pages(self._client(compute.InstancesClient).aggregated_list, request)
         return [each for page in pages for scoped in page.items.values() for each in scoped.instances]
 
+    def reservations(self) -> list[compute.Reservation]:
+        """All reservations of the project."""
+        request = compute.AggregatedListReservationsRequest(project=self.project, max_results=_PAGE)
+        pages = self._pages(self._client(compute.ReservationsClient).aggregated_list, request)
+        return [each for page in pages for scoped in page.items.values() for each in scoped.reservations]
+
     def zones(self, region: str) -> list[str]:
         """The zones of a region, sorted."""
         client = self._client(compute.ZonesClient)

@@ -53,20 +53,20 @@ def _stopping(action: str, status: str) -> Notice | None:
 
 
 def _ends(timestamp: str, now_s: int, lead_s: int) -> Notice | None:
-    ends_at_s = _seconds(timestamp)
+    ends_at_s = seconds(timestamp)
     if not ends_at_s or ends_at_s - now_s > lead_s:
         return None
     return Notice(NoticeKind.ENDING, "the time it may run is over", ends_at_s)
 
 
 def _maintained(found: compute.UpcomingMaintenance, now_s: int, lead_s: int) -> Notice | None:
-    begins_at_s = _seconds(found.window_start_time)
+    begins_at_s = seconds(found.window_start_time)
     if not begins_at_s or begins_at_s - now_s > lead_s:
         return None
     return Notice(NoticeKind.ENDING, "its host is to be maintained", begins_at_s)
 
 
-def _seconds(timestamp: str) -> int:
+def seconds(timestamp: str) -> int:
     """Since the epoch; 0 for none, or one that is no time."""
     try:
         return int(dt.datetime.fromisoformat(timestamp).timestamp())

@@ -112,8 +112,8 @@ def model(found: Found, settings: GcpSettings, book: Book) -> NodeGroup | Skippe
         return skipped(ref, env)
     if isinstance(spec, str):
         return skipped(ref, spec)
-    capacity_type = CapacityType.RESERVED if template.reserved else _MARKETS[template.market]
-    zones = _zones(found, book)
+    capacity_type = CapacityType.RESERVED if template.reservation else _MARKETS[template.market]
+    zones = zones_of(found, book)
     zone = zones[0] if len(zones) == 1 else ""
     cost = _price(spec, zones, capacity_type, settings, book)
     if isinstance(cost, str):
@@ -173,7 +173,7 @@ def _specification(template: Template, book: Book) -> Specification | str:
     return spec or f"the catalogue does not have machine type {template.machine_type}"
 
 
-def _zones(found: Found, book: Book) -> list[str]:
+def zones_of(found: Found, book: Book) -> list[str]:
     """Where its instances may land. A regional group that does not say may land in any zone of the region."""
     if found.ref.zonal:
         return [found.ref.place]
@@ -208,6 +208,8 @@ def _price(
     dearest, guessed, foreign = 0, False, False
     for zone in zones:
         amount = settings.price(spec.name, zone, capacity_type)
+        if capacity_type == CapacityType.RESERVED:
+            amount = settings.price_as_reserved(spec.name, zone)
         if amount is None:
             foreign = foreign or region_of(zone) != book.region
             known = _listed(spec, zone, book)
@@ -222,8 +224,6 @@ def _price(
         notes.append("the spot price is not known; it is priced as on-demand")
     if foreign:
         notes.append(f"there are no prices for {region_of(zones[0]) or 'its region'}; those of {book.region} stand in")
-    if capacity_type == CapacityType.RESERVED:
-        notes.append("a reservation is paid for whether it is used or not; it is priced as on-demand")
     return dearest, notes
 
 

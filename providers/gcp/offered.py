@@ -11,14 +11,17 @@ from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup
 from autoscale.model.workload import Code, Reason
 from providers.gcp.calls import Ref
 from providers.gcp.groups import Found, model, own_labels, place_of, region_of, skipped
-from providers.gcp.pools import offers
+from providers.gcp.pools import offers, reserved_offers
 
 if TYPE_CHECKING:
+    from collections.abc import Iterable
+
     from autoscale.model.supply import SkippedGroup
     from providers.books import Books
     from providers.gcp.catalog import Book
     from providers.gcp.making import Maker
     from providers.gcp.pools import Offer
+    from providers.gcp.reservations import Reservation
     from providers.gcp.settings import GcpSettings
     from providers.gcp.specifications import Specification
     from providers.gcp.templates import Templates
@@ -33,7 +36,19 @@ class Offered:
         self._templates = templates
         self._books = books
         found = [offer for pool in settings.pools for offer in offers(pool, settings.cluster, self._sold)]
-        self._offers = {Ref(offer.zone, offer.name).id: offer for offer in found}
+        self._always = {Ref(offer.zone, offer.name).id: offer for offer in found}
+        self._offers = dict(self._always)
+
+    @property
+    def reserved(self) -> bool:
+        """Whether any pool offers machines of reservations."""
+        return any(pool.reservations for pool in self._settings.pools)
+
+    def update(self, reservations: Iterable[Reservation]) -> None:
+        """Offer the reservations that there are now, and no others."""
+        known = tuple(reservations)
+        found = [each for of in self._settings.pools for each in reserved_offers(of, self._settings.cluster, known)]
+        self._offers = {**self._always, **{Ref(offer.zone, offer.name).id: offer for offer in found}}
 
     def of(self, group: str) -> Offer | None:
         """The offer that makes the group of that id; None when none does."""

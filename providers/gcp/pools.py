@@ -9,6 +9,7 @@ from __future__ import annotations
 import hashlib
 import re
 from dataclasses import dataclass, field, replace
+from fnmatch import fnmatchcase
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
@@ -20,20 +21,22 @@ from providers.pool_settings import texts
 from providers.settings_values import refuse_unknown_keys, text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Iterable, Mapping
 
     from google.cloud import compute_v1 as compute
 
     from autoscale.model.supply import NodeGroup
+    from providers.gcp.reservations import Reservation
     from providers.gcp.specifications import Specification
     from providers.gcp.templates import Template
     from providers.pool_settings import Pool
 
+NAME_KEY = "compute.googleapis.com/reservation-name"  # by which machines name the reservation that they are of
 POOL = "gpu-autoscale-pool"  # label on what we made: its value is the pool's name
 CLUSTER = "gpu-autoscale-cluster"
 NODE_LABELS, NODE_TAINTS = "gpu-autoscale-node-labels", "gpu-autoscale-node-taints"  # metadata of the machines
-_KEYS = (*pool_settings.KEYS, "instance_template", "zones")
-_WAYS = (CapacityType.ON_DEMAND, CapacityType.SPOT)
+_KEYS = (*pool_settings.KEYS, "instance_template", "reservations", "zones")
+_WAYS = (CapacityType.ON_DEMAND, CapacityType.SPOT, CapacityType.RESERVED)
 _MODELS = {CapacityType.ON_DEMAND: "STANDARD", CapacityType.SPOT: "SPOT"}
 _ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
 _LONGEST = 54  # of a group's name: a template's may have 63 and ends in a digest
@@ -43,13 +46,15 @@ _LONGEST = 54  # of a group's name: a template's may have 63 and ends in a diges
 class GcpPool:
     """A pool, and what only Google needs of it.
 
-    `instance_template` has all that the pool does not say. `machines` has its instance types.
+    `instance_template` has all that the pool does not say. `machines` has its instance types. `reservations` are names, with
+    * and ? for any, of those that it offers as `reserved`.
     """
 
     pool: Pool
     instance_template: str
     zones: tuple[str, ...]
     machines: Mapping[str, Specification] = field(default_factory=empty, hash=False)
+    reservations: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,6 +67,7 @@ class Offer:
     zone: str
     capacity_type: CapacityType
     marks: Mapping[str, str]
+    reservation: Reservation | None = None
 
     def owns(self, labels: Mapping[str, str]) -> bool:
         """Whether a group of this name, with those labels of its own, was made for this pool and cluster."""
@@ -73,8 +79,8 @@ class Offer:
             base,
             machine_type=self.spec.machine_type,
             accelerators=self._attached,
-            market=_MODELS[self.capacity_type],
-            reserved=False,
+            market=self._market,
+            reservation=self.reservation.name if self.reservation else "",
         )
 
     def as_pool(self, group: NodeGroup, *, made: bool) -> NodeGroup:
@@ -100,14 +106,18 @@ class Offer:
             for name, count in self._attached
         ]
         scheduling = properties.scheduling
-        scheduling.provisioning_model = _MODELS[self.capacity_type]
+        scheduling.provisioning_model = self._market
         scheduling.preemptible = False
         if self.spec.accelerators:
             scheduling.on_host_maintenance = "TERMINATE"  # machines with GPUs can't be moved
-        if self.capacity_type is CapacityType.SPOT:
+        if self._market != "STANDARD":
             scheduling.automatic_restart = False
             scheduling.instance_termination_action = "DELETE"
         properties.scheduling = scheduling
+        if self.reservation is not None:
+            properties.reservation_affinity = compute_v1.ReservationAffinity(
+                consume_reservation_type="SPECIFIC_RESERVATION", key=NAME_KEY, values=[self.reservation.name]
+            )
         properties.labels = {**properties.labels, **self.marks}
         properties.metadata = self._metadata(properties.metadata)
         content = compute_v1.InstanceProperties.to_json(
@@ -126,6 +136,13 @@ class Offer:
             target_size=0,
             all_instances_config={"properties": {"labels": dict(self.marks)}},
         )
+
+    @property
+    def _market(self) -> str:
+        """The provisioning model. Machines of a reservation with an end live as long as it does."""
+        if self.reservation is not None:
+            return "RESERVATION_BOUND" if self.reservation.ends else "STANDARD"
+        return _MODELS[self.capacity_type]
 
     @property
     def _attached(self) -> tuple[tuple[str, int], ...]:
@@ -153,15 +170,39 @@ def pools(settings: Mapping[str, Any], known: Mapping[str, Specification]) -> tu
 
 
 def offers(of: GcpPool, cluster: str, sold: Callable[[Specification, str], bool]) -> list[Offer]:
-    """All that a pool offers. Machines that a zone does not have are left out where it is known (`sold`)."""
-    marks = MappingProxyType({CLUSTER: label(cluster), POOL: of.pool.name})
+    """All that a pool offers beside reservations. Machines that a zone does not have are left out where it is known (`sold`)."""
+    marks = _marks(of, cluster)
     return [
         Offer(_group_name(cluster, of, name, zone, way), of, spec, zone, way, marks)
         for name, spec in ((name, of.machines[name]) for name in of.pool.instance_types)
         for zone in of.zones
         if sold(spec, zone)
         for way in of.pool.capacity_types
+        if way is not CapacityType.RESERVED
     ]
+
+
+def reserved_offers(of: GcpPool, cluster: str, reservations: Iterable[Reservation]) -> list[Offer]:
+    """One for each reservation that the pool means, of its machines in its zones."""
+    return [
+        Offer(
+            _group_name(cluster, of, each.machine, each.zone, f"reserved-{each.name}"),
+            of,
+            of.machines[each.machine],
+            each.zone,
+            CapacityType.RESERVED,
+            _marks(of, cluster),
+            each,
+        )
+        for each in reservations
+        if any(fnmatchcase(each.name, pattern) for pattern in of.reservations)
+        and each.machine in of.machines
+        and each.zone in of.zones
+    ]
+
+
+def _marks(of: GcpPool, cluster: str) -> Mapping[str, str]:
+    return MappingProxyType({CLUSTER: label(cluster), POOL: of.pool.name})
 
 
 def label(value: str) -> str:
@@ -192,5 +233,12 @@ def _pool(name: str, given: Mapping[str, Any], known: Mapping[str, Specification
         if not _ZONE.fullmatch(zone):
             raise BadInput("wrong value", where=f"{where}.zones", expected=expected, found=repr(zone))
     pool = pool_settings.pool(name, given, "gcp", known=list(known), ways=_WAYS)
+    reservations = given.get("reservations", [])
+    if reservations:
+        reservations = texts(
+            reservations, f"{where}.reservations", "a list of names of reservations, with * and ? for any"
+        )
+    if bool(reservations) != (CapacityType.RESERVED in pool.capacity_types):
+        raise BadInput("reservations and the capacity type reserved go together", where=f"{where}.reservations")
     machines = {each: known[each] for each in pool.instance_types}
-    return GcpPool(pool, template, tuple(sorted(set(zones))), machines)
+    return GcpPool(pool, template, tuple(sorted(set(zones))), machines, tuple(reservations))

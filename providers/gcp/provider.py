@@ -21,6 +21,7 @@ from providers.gcp.naming import Orders
 from providers.gcp.offered import Offered, taken
 from providers.gcp.quotas import RegionQuotas
 from providers.gcp.reading import Reader
+from providers.gcp.reserve import Reserve
 from providers.gcp.templates import Template, Templates
 from providers.recent import Recent
 
@@ -69,6 +70,9 @@ class GcpProvider:
         self._quotas = RegionQuotas(self._calls)
         self._maker = Maker(self._calls, now_s=now_s)
         self._offered = Offered(settings, self._maker, self._templates, self._books)
+        self._reserve = Reserve(
+            self._calls, self._offered, self._books, now_s=now_s, lead_s=settings.drain_before_end_s
+        )
 
     def check(self) -> None:
         """Make sure that the project can be read. Raises BadInput in one sentence when a person must mend something."""
@@ -92,6 +96,7 @@ class GcpProvider:
             Fault("", FaultKind.OTHER, "Unreachable", f"{_LIST}: {last(place)} does not answer", self._now_s())
             for place in unreachable
         ]
+        self._reserve.begin(faults)
         found, unread = self._found(managers)
         faults += unread
         modelled = [(each, model(each, self._settings, self._books.of(each.ref.region))) for each in found]
@@ -100,10 +105,11 @@ class GcpProvider:
         left_out = [each for each in (*(g for _, g in modelled), *unmade) if isinstance(each, SkippedGroup)]
         groups = [(each, self._offered.pooled(each, group)) for each, group in modelled if isinstance(group, NodeGroup)]
         read = sorted([*self._reader.with_members(groups, until, faults), *offered], key=lambda each: each.id)
+        read, ceilings = self._reserve.bounded(found, read, faults)
         return CloudView(
             provider=self.name,
             groups=tuple(read),
-            quotas=self._quotas.read(read),
+            quotas=(*self._quotas.read(read), *ceilings),
             skipped=tuple(sorted(left_out, key=lambda each: each.id)),
             faults=tuple({fault.code: fault for fault in reversed(faults)}.values())[::-1],
         )

@@ -63,6 +63,8 @@ def ceilings(region: str, told: Mapping[str, tuple[float, float]], groups: Itera
     """Ceilings of one region. `told`: metric -> limit and usage."""
     bound: dict[str, list[tuple[NodeGroup, int]]] = {}
     for group in groups:
+        if group.offering.capacity_type is CapacityType.RESERVED:
+            continue  # a reservation has taken what it needs of the quota, used or not
         accelerator, count = gpus(group)
         name, spot = metric(accelerator), SPOT + metric(accelerator)
         if group.offering.capacity_type is CapacityType.SPOT and told.get(spot, (0, 0))[0] > 0:

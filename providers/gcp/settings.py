@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 from autoscale.errors import BadInput
 from providers.gcp.pools import CLUSTER, label, pools
 from providers.gcp.specifications import specification_of, specifications
-from providers.settings_values import duration_s, price_of, prices, refuse_unknown_keys, text, url
+from providers.settings_values import duration_s, price_of, priced_as_reserved, prices, refuse_unknown_keys, text, url
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
@@ -89,6 +89,10 @@ class GcpSettings:
     def found_by(self, name: str, labels: Mapping[str, str]) -> Discovery | None:
         """The first rule that finds the group, None when it is none of ours."""
         return next((rule for rule in self.discover if rule.finds(name, labels)), None)
+
+    def price_as_reserved(self, machine: str, zone: str) -> int:
+        """What a machine of a reservation costs beyond what is paid: 0 unless an entry for `reserved` says otherwise."""
+        return priced_as_reserved(self.prices, machine, zone)
 
     def price(self, machine: str, zone: str, capacity_type: CapacityType) -> int | None:
         """What the configuration says it costs, the closest entry first; None when it says nothing."""

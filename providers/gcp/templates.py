@@ -28,14 +28,14 @@ _LIST = "compute.instanceTemplates.list"
 class Template:
     """What a template launches. `market` is Google's provisioning model, `STANDARD` when it names none.
 
-    `reserved` says that it consumes a reservation by name; `disk_gib` is None unless the boot disk is sized. `placed`: where
+    `reservation` is the one that it names, empty for none; `disk_gib` is None unless the boot disk is sized. `placed`: where
     its machines stand is decided together (resource policies).
     """
 
     machine_type: str
     accelerators: tuple[tuple[str, int], ...] = ()
     market: str = "STANDARD"
-    reserved: bool = False
+    reservation: str = ""
     placed: bool = False
     disk_gib: int | None = None
     labels: Mapping[str, str] = field(default_factory=empty, hash=False)
@@ -88,6 +88,12 @@ def _path(url: str) -> str:
     return "projects/" + url.rpartition("/projects/")[2] if "/projects/" in url else url
 
 
+def _named(affinity: compute.ReservationAffinity) -> str:
+    if affinity.consume_reservation_type != "SPECIFIC_RESERVATION":
+        return ""
+    return affinity.values[0] if affinity.values else "?"
+
+
 def parse(found: compute.InstanceTemplate) -> Template:
     """The template in our words."""
     properties = found.properties
@@ -101,7 +107,7 @@ def parse(found: compute.InstanceTemplate) -> Template:
             (last(each.accelerator_type), each.accelerator_count) for each in properties.guest_accelerators
         ),
         market=market,
-        reserved=properties.reservation_affinity.consume_reservation_type == "SPECIFIC_RESERVATION",
+        reservation=_named(properties.reservation_affinity),
         placed=bool(properties.resource_policies),
         disk_gib=boot[0] if boot and boot[0] else None,
         labels=dict(properties.labels),

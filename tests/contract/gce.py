@@ -93,6 +93,11 @@ class Gce(Project, Served):
             return self._list_instances(query)
         if path == "/aggregated/instanceTemplates":
             return self._list_templates(query)
+        if path == "/aggregated/reservations":
+            for each in self.reservations:
+                each.specific_reservation.in_use_count = self.used(each)
+            scoped = {"zones/all": compute.ReservationsScopedList(reservations=self.reservations)}
+            return json_of(compute.ReservationAggregatedList(items=scoped))
         if match := _REGION.fullmatch(path):
             told = [compute.Quota(metric=name, limit=most, usage=used) for name, (most, used) in self.quotas.items()]
             return json_of(compute.Region(name=match["region"], quotas=told))
@@ -200,6 +205,7 @@ _PERMISSIONS = {
     "instanceGroupManagers": "compute.instanceGroupManagers.list",
     "instances": "compute.instances.list",
     "instanceTemplates": "compute.instanceTemplates.list",
+    "reservations": "compute.reservations.list",
 }
 
 

@@ -60,6 +60,7 @@ class Project:
         self.stockouts: dict[str, tuple[str, str]] = {}
         self.left: dict[str, int] = {}  # zone that is about to run out -> machines that it still has
         self.quotas: dict[str, tuple[float, float]] = {}  # metric -> limit and usage, of any region
+        self.reservations: list[compute.Reservation] = []
         self.operation_errors: list[tuple[str, str]] = []
         self.unreachable: list[str] = []
         self.slow = False  # machines take for ever to start and to go
@@ -80,6 +81,7 @@ class Project:
         self.stockouts.clear()
         self.left.clear()
         self.quotas.clear()
+        self.reservations.clear()
         self.operation_errors.clear()
         self.unreachable.clear()
         self.slow = self.late = False
@@ -111,6 +113,28 @@ class Project:
             self.groups[place, name] = found
             self._create(found, [f"{name}-{n:04}" for n in range(nodes)])
             return found
+
+    def reserve(self, name: str, zone: str, machine_type: str, count: int, **more: Any) -> None:
+        """Reserve machines, which only those get that name it. `more` are fields of the resource."""
+        what = {"count": count, "instance_properties": {"machine_type": machine_type}}
+        fields = {"name": name, "zone": f"{ROOT}/zones/{zone}", "status": "READY", "specific_reservation": what}
+        self.reservations.append(compute.Reservation({**fields, "specific_reservation_required": True, **more}))
+
+    def used(self, reservation: compute.Reservation) -> int:
+        """How many of its machines run."""
+        return sum(
+            machine.number > 0 and machine.zone == reservation.zone.rpartition("/")[2]
+            for group in self.groups.values()
+            if self._names(group) == reservation.name
+            for machine in group.machines.values()
+        )
+
+    def _names(self, group: Group) -> str:
+        """The reservation that the group's template names."""
+        template = self.templates.get(group.template.removeprefix(ROOT))
+        template = template or self.templates.get(f"/global/{group.template.partition('/global/')[2]}")
+        values = template.properties.reservation_affinity.values if template else []
+        return values[0] if values else ""
 
     def resize_by_hand(self, place: str, name: str, size: int) -> None:
         """As the console does it."""
@@ -199,12 +223,18 @@ class Project:
             self._count += 1
             machine = Machine(name, group.zones[len(group.machines) % len(group.zones)], group.template)
             group.machines[name] = machine
-            if machine.zone in self.stockouts and not self._take_left(machine.zone):
+            if full := [r.name for r in self.reservations if r.name == self._names(group) and self._full(r)]:
+                machine.action, machine.status = "CREATING", ""
+                machine.error = ("RESERVATION_CAPACITY_EXCEEDED", f"Specified reservation '{full[0]}' has no capacity.")
+            elif machine.zone in self.stockouts and not self._take_left(machine.zone):
                 machine.action, machine.status = "CREATING", ""
                 machine.error = self.stockouts[machine.zone]
             else:
                 self._start(machine)
         group.target += len(names)
+
+    def _full(self, reservation: compute.Reservation) -> bool:
+        return self.used(reservation) >= reservation.specific_reservation.count
 
     def _take_left(self, zone: str) -> bool:
         """Whether the zone still had one."""

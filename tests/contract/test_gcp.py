@@ -440,6 +440,9 @@ def test_the_shipped_role_grants_what_is_called_and_nothing_else(gce: GceCloud) 
     for n in range(12):
         gce.create(f"gpu-{n}", nodes=1)
     gce.gce.template("more", "g2-standard-8")
+    affinity = {"consume_reservation_type": "SPECIFIC_RESERVATION", "values": ["block"]}
+    reserved = gce.gce.template("reserved", "g2-standard-4", reservation_affinity=affinity)
+    gce.gce.group("reserved", GCE_ZONE, template=reserved, labels=OURS)
     for group in (f"gcp:{GCE_ZONE}/gpu-0", "gcp:us-central1/wide"):
         gce.provider.resize(group, target_nodes=2, request_id="plan-1")
         gce.gce.stockouts = dict.fromkeys(ZONES, STOCKOUT)
