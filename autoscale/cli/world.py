@@ -58,7 +58,7 @@ class Source:
     def look(self, settings: Settings, *, namespace: str = "") -> World:
         """The world there. With a namespace, what it lets in is read as well."""
         if self.files:
-            return offline(settings, self.files, self.groups)
+            return offline(settings, self.files, self.groups, namespace=namespace)
         providers = wiring.providers(settings)
         with wiring.cluster(self.kubeconfig, self.context, watch=False) as cluster:
             world = live(cluster, providers, settings.cluster)
@@ -74,11 +74,11 @@ def live(cluster: Cluster, providers: Sequence[Provider], name: str) -> World:
     return World(Snapshot(wiring.clock().now_s(), cluster.observe(), clouds, Ledger()), notes=_notes(clouds, name))
 
 
-def offline(settings: Settings, files: Sequence[str], groups: str) -> World:
+def offline(settings: Settings, files: Sequence[str], groups: str, *, namespace: str = "") -> World:
     """Manifests, on the groups of the clouds (`cloud`), of the catalogue (`catalog`), or whichever there is (`auto`)."""
     from autoscale.observe.manifests import load_manifests
 
-    manifests = load_manifests(files)
+    manifests = load_manifests(files, namespace=namespace)
     notes = tuple(Reason(Code.UNMODELLED, note, "manifests") for note in manifests.notes)
     view = manifests.view
     clouds: tuple[CloudView, ...] = ()

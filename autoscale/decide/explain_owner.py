@@ -8,8 +8,10 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.explain_pod import explain_pod
+from autoscale.demand.admitting import SOURCE, completed, in_scope, out_of_bounds, scope_text, unsaid, usage
 from autoscale.demand.classes import classes
 from autoscale.demand.wording import amount, few
+from autoscale.model.admission import Ask, ContainerAsk
 from autoscale.model.explanation import OwnerStory
 from autoscale.model.workload import Code, Reason
 
@@ -20,7 +22,6 @@ if TYPE_CHECKING:
     from autoscale.model.admission import Admission, LimitItem, Quota, Workload
     from autoscale.model.workload import Pod
 
-SOURCE = "admission"
 _MOST_TRIED = 1000  # missing pods that are planned for; more of the same say nothing new
 _QUOTA = re.compile(r"exceeded quota: (?P<name>[^,]+)")
 _LIMITS = re.compile(
@@ -66,7 +67,8 @@ def _children(workload: Workload, admission: Admission) -> Iterator[Workload]:
 
 def _why_missing(case: Case, admission: Admission, chain: Sequence[Workload], template: Pod) -> Iterator[Reason]:
     """What Events and conditions say, with the numbers where we can count them ourselves."""
-    counted = [*refused(admission, case.snapshot.cluster.pods, template, containers=chain[-1].containers)]
+    ask = next((one.ask for one in reversed(chain) if one.ask is not None), None)
+    counted = [*refused(admission, case.snapshot.cluster.pods, template, ask)]
     yield from counted
     codes = {reason.code for reason in counted}
     names = {(one.kind, one.name) for one in chain}
@@ -91,56 +93,91 @@ def _read(message: str) -> Reason:
     return Reason(Code.REFUSED, text, SOURCE)
 
 
-def refused(admission: Admission, pods: Iterable[Pod], pod: Pod, *, containers: int = 1) -> Iterator[Reason]:
+def refused(admission: Admission, pods: Iterable[Pod], pod: Pod, ask: Ask | None = None) -> Iterator[Reason]:
     """Quotas and limit ranges that one more pod like this would break, by how much, and who uses the quota.
 
     A quota that nobody has counted is compared with what all pods of the namespace ask for together, this one included.
+    `ask` is what the pod says container by container; without it, only what it asks for as a whole is known.
     """
-    mine = [p for p in pods if p.namespace == pod.namespace and not p.finished]
+    limits = [item for item in admission.limits if item.namespace == pod.namespace]
+    asks = _Asks(admission, limits)
+    mine = asks.of(pod) if ask is None else completed(ask, limits)
+    there = [p for p in pods if p.namespace == pod.namespace and not p.finished]
     for quota in admission.quotas:
-        if quota.namespace == pod.namespace and not quota.scoped:
-            yield from _over_quota(quota, mine, pod)
-    for item in admission.limits:
-        if item.namespace == pod.namespace and (item.per == "Pod" or (item.per == "Container" and containers == 1)):
-            yield from _out_of_bounds(item, pod)
+        if quota.namespace == pod.namespace and in_scope(quota, mine):
+            yield from unsaid(quota, mine)
+            yield from _over_quota(quota, [p for p in there if asks.counts(quota, p)], pod, asks, usage(mine))
+    for item in limits:
+        yield from out_of_bounds(item, mine)
 
 
-def _over_quota(quota: Quota, pods: Sequence[Pod], pod: Pod) -> Iterator[Reason]:
-    asks = pod.shape.requests.amounts
+class _Asks:
+    """What pods that are there, or in the same files, ask for."""
+
+    def __init__(self, admission: Admission, limits: Sequence[LimitItem]) -> None:
+        self._limits = limits
+        self._pods = admission.asks
+        self._usage: dict[str, Mapping[str, int]] = {}
+        self._made = {
+            f"{w.namespace}/{kind}/{w.name}": w.ask
+            for w in admission.workloads
+            for kind in ({w.kind, "ReplicaSet"} if w.kind == "Deployment" else {w.kind})
+        }
+
+    def _known(self, pod: Pod) -> Ask | None:
+        return self._pods.get(pod.ref) or self._made.get(f"{pod.namespace}/{pod.owner}")
+
+    def of(self, pod: Pod) -> Ask:
+        """As far as it is known, defaults of limit ranges included."""
+        known = self._known(pod)
+        if known is None:
+            asked = {name: amount for name, amount in pod.shape.requests.amounts.items() if name != "pods"}
+            return Ask(whole=ContainerAsk("", asked))
+        return completed(known, self._limits)
+
+    def usage(self, pod: Pod) -> Mapping[str, int]:
+        """What the pod takes of a quota, by the quota's keys."""
+        found = self._usage.get(pod.uid)
+        if found is None:
+            found = self._usage[pod.uid] = usage(self.of(pod))
+        return found
+
+    def counts(self, quota: Quota, pod: Pod) -> bool:
+        """Whether the quota counts the pod; of a pod of which too little is known it is taken not to."""
+        return not quota.scopes or (self._known(pod) is not None and in_scope(quota, self.of(pod)))
+
+
+def _over_quota(quota: Quota, pods: Sequence[Pod], pod: Pod, asks: _Asks, mine: Mapping[str, int]) -> Iterator[Reason]:
+    whom = scope_text(quota)
+    head = f"quota {quota.name}{f', of {whom}' if whom else ''}"
     for key, hard in quota.hard.items():
-        name = _resource(key)
-        one = asks.get(name, 0)
+        one = mine.get(key, 0)
         if not one:
             continue
-        by = _users(pods, name)
+        name = key.removeprefix("requests.").removeprefix("count/")
+        resource = name.removeprefix("limits.")
+        by = _users(pods, key, asks)
         if quota.counted:
             used = quota.used.get(key, 0)
-            text = f"quota {quota.name}: {amount(name, used)} of {amount(name, hard)} {name} used{_by(name, by)}"
-            text += f", one more pod asks for {amount(name, one)}"
+            text = f"{head}: {amount(resource, used)} of {amount(resource, hard)} {name} used{_by(resource, by)}"
+            text += f", one more pod asks for {amount(resource, one)}"
             total = used + one
         else:
             total = sum(by.values()) + (one if not any(p.uid == pod.uid for p in pods) else 0)
-            text = f"quota {quota.name} allows {amount(name, hard)} {name}, all pods ask for {amount(name, total)}"
-            text += _by(name, by)
+            text = f"{head}{',' if whom else ''} allows {amount(resource, hard)} {name}, "
+            text += f"{'they' if whom else 'all pods'} ask for {amount(resource, total)}{_by(resource, by)}"
         if total > hard:
-            hint = f"raise quota {quota.name} to {amount(name, total)} {name}, or end what uses it"
+            hint = f"raise quota {quota.name} to {amount(resource, total)} {name}, or end what uses it"
             yield Reason(Code.QUOTA, text, SOURCE, hint)
 
 
-def _resource(key: str) -> str:
-    """What a quota's key counts of a pod's requests; empty when it counts something else."""
-    if key.startswith("requests."):
-        return key.removeprefix("requests.")
-    return {"count/pods": "pods"}.get(key, key if key in ("cpu", "memory", "ephemeral-storage", "pods") else "")
-
-
-def _users(pods: Sequence[Pod], name: str) -> Counter[str]:
-    """How much of a resource the pods of each workload ask for."""
+def _users(pods: Sequence[Pod], key: str, asks: _Asks) -> Counter[str]:
+    """How much of what a quota counts the pods of each workload ask for."""
     by_owner: Counter[str] = Counter()
     one_of: dict[str, Pod] = {}
     for pod in pods:
         owner = pod.owner or pod.name
-        by_owner[owner] += pod.shape.requests[name]
+        by_owner[owner] += asks.usage(pod).get(key, 0)
         one_of.setdefault(owner, pod)
     users: Counter[str] = Counter()
     for owner, used in by_owner.items():
@@ -152,16 +189,3 @@ def _users(pods: Sequence[Pod], name: str) -> Counter[str]:
 def _by(name: str, users: Mapping[str, int]) -> str:
     ranked = sorted(users.items(), key=lambda user: (-user[1], user[0]))
     return f" ({few(f'{user} {amount(name, used)}' for user, used in ranked)})" if ranked else ""
-
-
-def _out_of_bounds(item: LimitItem, pod: Pod) -> Iterator[Reason]:
-    for name, asked in sorted(pod.shape.requests.amounts.items()):
-        most, least = item.most.get(name), item.least.get(name)
-        per = item.per.lower()
-        head = f"limit range {item.name}"
-        if most is not None and asked > most:
-            text = f"{head}: at most {amount(name, most)} {name} a {per}, it asks for {amount(name, asked)}"
-            yield Reason(Code.LIMIT_RANGE, text, SOURCE, f"ask for {amount(name, most)} {name} or less")
-        if least is not None and asked < least:
-            text = f"{head}: at least {amount(name, least)} {name} a {per}, it asks for {amount(name, asked)}"
-            yield Reason(Code.LIMIT_RANGE, text, SOURCE, f"ask for {amount(name, least)} {name} or more")

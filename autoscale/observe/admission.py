@@ -8,18 +8,19 @@ from typing import TYPE_CHECKING, Any
 import msgspec
 from msgspec import Raw, Struct
 
-from autoscale.model.admission import Admission, Condition, LimitItem, Quota, Refusal, Workload
+from autoscale.model.admission import Admission, Ask, Condition, LimitItem, Quota, Refusal, Workload
+from autoscale.model.rules import Requirement
 from autoscale.model.units import quantity
 from autoscale.observe import decode, wire
+from autoscale.observe.asks import amounts, ask_of
 from autoscale.observe.requests import A_QUANTITY, BadQuantity, told
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Iterator, Mapping
 
     from autoscale.model.workload import Pod
 
 FAILED_CREATE = "FailedCreate"
-_IN_THOUSANDTHS = ("cpu", "requests.cpu", "limits.cpu")
 
 
 class _Condition(Struct):
@@ -29,8 +30,18 @@ class _Condition(Struct):
     message: str | None = None
 
 
+class _Template(Struct):
+    spec: Raw = Raw(b"{}")
+    metadata: wire.Meta | None = None
+
+
+class _Pod(Struct):
+    metadata: wire.Meta
+    spec: Raw = Raw(b"{}")
+
+
 class _Spec(Struct, rename="camel"):
-    template: wire.Template | None = None
+    template: _Template | None = None
     replicas: int | None = None
     parallelism: int | None = None
     completions: int | None = None
@@ -50,10 +61,20 @@ class _Workload(Struct):
     status: _Status | None = None
 
 
+class _Scope(Struct, rename="camel"):
+    scope_name: str = ""
+    operator: str = "Exists"
+    values: list[str] | None = None
+
+
+class _ScopeSelector(Struct, rename="camel"):
+    match_expressions: list[_Scope] | None = None
+
+
 class _QuotaSpec(Struct, rename="camel"):
     hard: wire.Quantities = None
     scopes: list[str] | None = None
-    scope_selector: Raw = Raw()
+    scope_selector: _ScopeSelector | None = None
 
 
 class _QuotaStatus(Struct):
@@ -66,10 +87,13 @@ class _Quota(Struct):
     status: _QuotaStatus | None = None
 
 
-class _LimitItem(Struct):
+class _LimitItem(Struct, rename="camel"):
     type: str = "Container"
     max: wire.Quantities = None
     min: wire.Quantities = None
+    default: wire.Quantities = None
+    default_request: wire.Quantities = None
+    max_limit_request_ratio: wire.Quantities = None
 
 
 class _LimitSpec(Struct):
@@ -102,15 +126,19 @@ _DECODE: dict[str, msgspec.json.Decoder[Any]] = {
     "ResourceQuota": msgspec.json.Decoder(_Quota),
     "LimitRange": msgspec.json.Decoder(_LimitRange),
     "Event": msgspec.json.Decoder(_Event),
+    "Pod": msgspec.json.Decoder(_Pod),
 }
+_POD_SPEC = msgspec.json.Decoder(wire.PodSpec)
 KINDS = frozenset(_DECODE)
 
 
 class Collector:
-    """Takes objects one by one; those of other kinds pass."""
+    """Takes objects one by one; those of other kinds pass. Of pods, those of one namespace are looked at."""
 
-    def __init__(self, *, strict: bool = False) -> None:
+    def __init__(self, *, namespace: str = "", strict: bool = False) -> None:
         self._strict = strict
+        self._namespace = namespace
+        self._asks: dict[str, Ask] = {}
         self._workloads: list[Workload] = []
         self._quotas: list[Quota] = []
         self._limits: list[LimitItem] = []
@@ -118,10 +146,13 @@ class Collector:
 
     def add(self, kind: str, raw: bytes | Raw) -> None:
         """One object. Raises msgspec.ValidationError when it is none, BadQuantity if strict."""
-        if kind not in _DECODE:
+        if kind not in _DECODE or (kind == "Pod" and not self._namespace):
             return
         obj = _DECODE[kind].decode(raw)
-        if isinstance(obj, _Workload):
+        if isinstance(obj, _Pod):
+            if (namespace := obj.metadata.namespace or "default") == self._namespace:
+                self._asks[f"{namespace}/{obj.metadata.name}"] = ask_of(obj.spec, strict=self._strict)
+        elif isinstance(obj, _Workload):
             self._workloads.append(_workload(kind, obj, strict=self._strict))
         elif isinstance(obj, _Quota):
             self._quotas.append(self._quota(obj))
@@ -138,7 +169,13 @@ class Collector:
             limits=tuple(self._limits),
             refusals=tuple(self._refusals[key] for key in sorted(self._refusals)),
             unread=unread,
+            asks=self._asks,
         )
+
+    @property
+    def asks_wanted(self) -> bool:
+        """Whether a quota counts some pods only, so that it matters which."""
+        return any(quota.scopes for quota in self._quotas)
 
     def _quota(self, obj: _Quota) -> Quota:
         spec = obj.spec or _QuotaSpec()
@@ -149,7 +186,7 @@ class Collector:
             self._amounts(spec.hard, "spec.hard"),
             self._amounts(used, "status.used"),
             counted=used is not None,
-            scoped=bool(spec.scopes) or bytes(spec.scope_selector) not in (b"", b"null", b"{}"),
+            scopes=tuple(_scopes(spec)),
         )
 
     def _limit_items(self, obj: _LimitRange) -> list[LimitItem]:
@@ -161,6 +198,9 @@ class Collector:
                 item.type,
                 self._amounts(item.max, f"spec.limits[{index}].max"),
                 self._amounts(item.min, f"spec.limits[{index}].min"),
+                self._amounts(item.default, f"spec.limits[{index}].default"),
+                self._amounts(item.default_request, f"spec.limits[{index}].defaultRequest"),
+                self._ratios(item.max_limit_request_ratio, f"spec.limits[{index}].maxLimitRequestRatio"),
             )
             for index, item in enumerate((obj.spec or _LimitSpec()).limits or ())
         ]
@@ -176,15 +216,25 @@ class Collector:
             self._refusals[key] = Refusal(*key, obj.message or "", at_s, obj.count or 1)
 
     def _amounts(self, quantities: Mapping[str, Any] | None, where: str) -> dict[str, int]:
-        """Amounts by name; what can't be read is left out, unless strict."""
+        return amounts(quantities, where, strict=self._strict)
+
+    def _ratios(self, quantities: Mapping[str, Any] | None, where: str) -> dict[str, int]:
+        """In thousandths, whatever they are of."""
         found = {}
         for name, value in (quantities or {}).items():
             try:
-                found[name] = quantity(str(value), milli=name in _IN_THOUSANDTHS)
+                found[name] = quantity(str(value), milli=True)
             except ValueError as error:
                 if self._strict:
                     raise BadQuantity(where, name, A_QUANTITY, told(value)) from error
         return found
+
+
+def _scopes(spec: _QuotaSpec) -> Iterator[Requirement]:
+    """A scope that is only named has to exist."""
+    yield from (Requirement(name, "Exists") for name in spec.scopes or ())
+    for each in (spec.scope_selector or _ScopeSelector()).match_expressions or ():
+        yield Requirement(each.scope_name, each.operator, tuple(each.values or ()))
 
 
 def _workload(kind: str, obj: _Workload, *, strict: bool) -> Workload:
@@ -192,14 +242,11 @@ def _workload(kind: str, obj: _Workload, *, strict: bool) -> Workload:
     owner = next((f"{o.kind}/{o.name}" for o in meta.owner_references or () if o.controller), "")
     made = status.active if kind == "Job" else status.replicas
     conditions = tuple(Condition(c.type, c.status, c.reason or "", c.message or "") for c in status.conditions or ())
+    ask = ask_of(spec.template.spec, strict=strict) if spec.template is not None else None
     return Workload(
         kind, meta.namespace or "default", meta.name, owner, _wanted(kind, spec, status), made or 0, conditions,
-        _template(kind, meta, spec, strict=strict), _containers(spec), bool(spec.suspend),
+        _template(kind, meta, spec, strict=strict), ask, bool(spec.suspend),
     )  # fmt: skip
-
-
-def _containers(spec: _Spec) -> int:
-    return len((spec.template.spec.containers if spec.template is not None else None) or ()) or 1
 
 
 def _wanted(kind: str, spec: _Spec, status: _Status) -> int:
@@ -222,7 +269,7 @@ def _template(kind: str, meta: wire.Meta, spec: _Spec, *, strict: bool) -> Pod |
     made.owner_references = [wire.Owner(kind, meta.name, controller=True)]
     made.uid = f"{kind}/{made.namespace}/{made.name}"
     try:
-        return decode.pod_from_struct(wire.PodObject(made, spec.template.spec), strict=strict)
+        return decode.pod_from_struct(wire.PodObject(made, _POD_SPEC.decode(spec.template.spec)), strict=strict)
     except msgspec.MsgspecError:
         if strict:
             raise

@@ -23,6 +23,9 @@ _PLACES: tuple[tuple[str, str, dict[str, str | int]], ...] = (
     ("LimitRange", "/api/v1/namespaces/{}/limitranges", {}),
     ("Event", "/api/v1/namespaces/{}/events", {"fieldSelector": f"reason={FAILED_CREATE}"}),
 )
+_PODS: tuple[str, str, dict[str, str | int]] = (
+    "Pod", "/api/v1/namespaces/{}/pods", {"fieldSelector": "status.phase!=Succeeded,status.phase!=Failed"}
+)  # fmt: skip
 
 
 class _List(Struct):
@@ -34,10 +37,12 @@ _LIST = msgspec.json.Decoder(_List)
 
 def read_admission(http: Http, namespace: str) -> Admission:
     """All of it. A kind that may not be read, or that the server lacks, is left out; the former is said."""
-    found = Collector()
+    found = Collector(namespace=namespace)
     unread: list[str] = []
     refused: dict[str, list[str]] = {}
-    for kind, path, query in _PLACES:
+    for kind, path, query in (*_PLACES, _PODS):
+        if kind == "Pod" and not found.asks_wanted:
+            continue
         try:
             items = _LIST.decode(http.get(path.format(namespace), query, attempts=1)).items
         except NotFound:

@@ -75,12 +75,13 @@ _NODE = msgspec.json.Decoder(wire.NodeObject)
 _DAEMON_SET = msgspec.json.Decoder(wire.DaemonSetObject)
 
 
-def load_manifests(paths: Sequence[str]) -> Manifests:
+def load_manifests(paths: Sequence[str], *, namespace: str = "") -> Manifests:
     """The cluster that files, directories and `-` describe. BadInput names what is wrong, in one sentence.
 
+    What pods of the namespace ask of admission is looked at as well.
     Replicas and parallelism become pods. Finished pods are left out; kinds that run no pods are noted.
     """
-    reader = _Reader()
+    reader = _Reader(namespace)
     objects = [found for document in documents(paths) for found in _objects(document.where, document.raw)]
     for found in sorted(objects, key=lambda found: found.kind != "PriorityClass"):  # what pods are read by
         reader.read(found)
@@ -133,7 +134,7 @@ def _objects(where: str, raw: bytes | Raw, kind: str = "") -> Iterator[_Object]:
 class _Reader:
     """Collects what objects describe."""
 
-    def __init__(self) -> None:
+    def __init__(self, namespace: str) -> None:
         self.nodes: list[Node] = []
         self.pods: list[Pod] = []
         self.daemon_sets: list[DaemonSet] = []
@@ -144,7 +145,7 @@ class _Reader:
         self.ignored: dict[str, int] = {}
         self.notes: list[str] = []
         self.read_any = False
-        self.admission = Collector(strict=True)
+        self.admission = Collector(namespace=namespace, strict=True)
         self._seen: dict[tuple[str, str, str], str] = {}
 
     def read(self, found: _Object) -> None:

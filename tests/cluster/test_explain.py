@@ -21,14 +21,15 @@ NAMESPACE = "/api/v1/namespaces/team"
 
 
 def workload(kind: str, name: str, *, gpus: int, replicas: int = 1, **spec: Any) -> Json:
-    """A workload in the namespace `team`."""
+    """A workload in the namespace `team`; `spec` is of its pods, but for `podManagementPolicy`."""
+    policy = {key: spec.pop(key) for key in ("podManagementPolicy",) if key in spec}
     template = {"metadata": {"labels": {"app": name}}, "spec": pod_spec(gpus=gpus) | spec}
     body: Json = {"template": template}
     if kind == "Job":
         template["spec"]["restartPolicy"] = "Never"
         body |= {"parallelism": replicas, "completions": replicas}
     else:
-        body |= {"replicas": replicas, "selector": {"matchLabels": {"app": name}}}
+        body |= {"replicas": replicas, "selector": {"matchLabels": {"app": name}}} | policy
     version = "batch/v1" if kind == "Job" else "apps/v1"
     return {"apiVersion": version, "kind": kind, "metadata": {"name": name, "namespace": "team"}, "spec": body}
 
@@ -49,15 +50,34 @@ def fill(plane: ControlPlane) -> None:
     quota = {"metadata": {"name": "gpus"}, "spec": {"hard": {"requests.nvidia.com/gpu": "2"}}}
     api.create(f"{NAMESPACE}/resourcequotas", quota)
     wait_until("the quota counts", lambda: "used" in api.get(f"{NAMESPACE}/resourcequotas/gpus").get("status", {}))
-    limits = {"type": "Container", "max": {"nvidia.com/gpu": "4"}}
+    limits = {"type": "Container", "max": {"nvidia.com/gpu": "4"}, "default": {"nvidia.com/gpu": "0"}}
     api.create(f"{NAMESPACE}/limitranges", {"metadata": {"name": "most"}, "spec": {"limits": [limits]}})
+    plane.apply(
+        {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": "gold"}, "value": 9}
+    )
+    scope = {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["gold"]}]}
+    golden = {"metadata": {"name": "gold"}, "spec": {"hard": {"pods": "1"}, "scopeSelector": scope}}
+    api.create(f"{NAMESPACE}/resourcequotas", golden)
+    wait_until("both count", lambda: "used" in api.get(f"{NAMESPACE}/resourcequotas/gold").get("status", {}))
+    sidecar = pod_spec(gpus=5)["containers"][0] | {"name": "side"}
+    two: Json = {"containers": [*pod_spec(gpus=0)["containers"], sidecar]}
     for each in (
         workload("Deployment", "web", gpus=1, replicas=3),
+        workload("Job", "pair", gpus=0, **two),
+        workload(
+            "StatefulSet",
+            "vip",
+            gpus=0,
+            replicas=2,
+            podManagementPolicy="Parallel",
+            priorityClassName="gold",
+            schedulerName="own",
+        ),
         workload("Job", "train", gpus=8),
         workload("StatefulSet", "lab", gpus=0, priorityClassName="nobody"),
     ):
         plane.apply(each)
-    wait_until("all have been refused", lambda: len(refused(plane)) == 3, within_s=60)
+    wait_until("all have been refused", lambda: len(refused(plane)) == 5, within_s=60)
 
 
 def refused(plane: ControlPlane) -> set[str]:
@@ -109,6 +129,22 @@ def test_pods_that_are_not_created(plane: ControlPlane, moto: MotoServer, tmp_pa
         "  what would let it run, each planned through\n"
         "  + ask for 4 nvidia.com/gpu instead of 8: no node has more; use 2 pods of 4\n"
         "      2 pods, on group g5 (g5.12xlarge), $ 11.34/h more\n"
+    )
+    pair = explain(plane, moto, tmp_path, "team/pair").partition("\n\nonce ")[0]
+    assert pair == (
+        "job team/pair   0 of 1 pod made\n\n"
+        "  1 pod not created, so nothing is pending and nothing is bought\n"
+        "  ! quota gpus: 2 of 2 nvidia.com/gpu used (web 2), one more pod asks for 5\n"
+        "      -> raise quota gpus to 7 nvidia.com/gpu, or end what uses it\n"
+        "  ! limit range most: at most 4 nvidia.com/gpu a container, container side asks for 5\n"
+        "      -> ask for 4 nvidia.com/gpu or less"
+    )
+    vip = explain(plane, moto, tmp_path, "team/sts/vip").partition("\n\nonce ")[0]
+    assert vip == (
+        "statefulset team/vip   1 of 2 pods made\n\n"
+        "  1 pod not created, so nothing is pending and nothing is bought\n"
+        "  ! quota gold, of pods of priority class gold: 1 of 1 pods used (vip 1), one more pod asks for 1\n"
+        "      -> raise quota gold to 2 pods, or end what uses it"
     )
     lab = "its PriorityClass nobody does not exist: no PriorityClass with name nobody was found"
     assert f"\n  ! {lab}\n" in explain(plane, moto, tmp_path, "team/sts/lab")

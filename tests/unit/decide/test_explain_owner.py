@@ -6,8 +6,18 @@ import pytest
 
 from autoscale.decide.explain_owner import explain_owner, refused
 from autoscale.decide.what_if import Case
-from autoscale.model.admission import Admission, Condition, LimitItem, Quota, Refusal, Workload
+from autoscale.model.admission import (
+    Admission,
+    Ask,
+    Condition,
+    ContainerAsk,
+    LimitItem,
+    Quota,
+    Refusal,
+    Workload,
+)
 from autoscale.model.explanation import Fate
+from autoscale.model.rules import Requirement
 from autoscale.model.settings import DecideSettings
 from autoscale.model.workload import Code, Pod, Reason
 from autoscale.solve import solve
@@ -130,16 +140,37 @@ def test_quotas_that_nobody_counted() -> None:
         )
     ]
     assert not list(refused(Admission(quotas=(replace(quota, namespace="other"),)), there, there[0]))
-    assert not list(refused(Admission(quotas=(replace(quota, scoped=True),)), there, there[0]))
 
 
 def test_limit_ranges() -> None:
-    """Bounds of pods, and of the one container; of several containers nobody knows who asks for what."""
-    item = LimitItem("default", "l", "Container", {GPU: 2, "cpu": 8000}, {"memory": 2**40})
+    """Bounds of pods; of their containers only where it is known what each asks for."""
+    item = LimitItem("default", "l", "Pod", {GPU: 2, "cpu": 8000}, {"memory": 2**40})
     found = list(refused(Admission(limits=(item,)), (), TEMPLATE))
     assert [(r.code, r.text) for r in found] == [
-        (Code.LIMIT_RANGE, "limit range l: at least 1Ti memory a container, it asks for 16Gi"),
-        (Code.LIMIT_RANGE, "limit range l: at most 2 nvidia.com/gpu a container, it asks for 4"),
+        (Code.LIMIT_RANGE, "limit range l: at least 1Ti memory a pod, it asks for 16Gi"),
+        (Code.LIMIT_RANGE, "limit range l: at most 2 nvidia.com/gpu a pod, it asks for 4"),
     ]
-    assert not list(refused(Admission(limits=(item,)), (), TEMPLATE, containers=2))
-    assert list(refused(Admission(limits=(replace(item, per="Pod"),)), (), TEMPLATE, containers=2))
+    assert not list(refused(Admission(limits=(replace(item, per="Container"),)), (), TEMPLATE))
+
+
+def test_several_quotas_each_for_some_pods() -> None:
+    """One counts a priority class, one pods without a deadline, one those with one; each says whom it counts and who has it."""
+    gold = Quota(
+        "default", "gold", {"requests.nvidia.com/gpu": 4}, scopes=(Requirement("PriorityClass", "In", ("gold",)),)
+    )
+    lasting = Quota("default", "lasting", {"pods": 2}, {"pods": 2}, True, (Requirement("NotTerminating", "Exists"),))
+    brief = Quota("default", "brief", {"pods": 0}, {"pods": 0}, True, (Requirement("Terminating", "Exists"),))
+    ask = Ask((ContainerAsk("main", {GPU: 4}, {GPU: 4}),), priority_class="gold")
+    there = (*pods("train", 2, shape(gpus=4), owner="Job/train"), *pods("web", 1, shape(gpus=4), owner="Job/web"))
+    job = replace(JOB, ask=ask)
+    found = refused(Admission((job,), (gold, lasting, brief)), there, there[0])
+    assert [(r.text, r.hint) for r in found] == [
+        (
+            "quota gold, of pods of priority class gold, allows 4 nvidia.com/gpu, they ask for 8 (train 8)",
+            "raise quota gold to 8 nvidia.com/gpu, or end what uses it",
+        ),
+        (
+            "quota lasting, of pods without a deadline: 2 of 2 pods used (train 2), one more pod asks for 1",
+            "raise quota lasting to 3 pods, or end what uses it",
+        ),
+    ]

@@ -6,7 +6,17 @@ from typing import Any
 import pytest
 
 from autoscale.errors import ClusterError, NotFound, Unreachable
-from autoscale.model.admission import Admission, Condition, LimitItem, Quota, Refusal, Workload
+from autoscale.model.admission import (
+    Admission,
+    Ask,
+    Condition,
+    ContainerAsk,
+    LimitItem,
+    Quota,
+    Refusal,
+    Workload,
+)
+from autoscale.model.rules import Requirement
 from autoscale.observe.admission import Collector
 from autoscale.observe.kube_admission import read_admission
 from autoscale.observe.requests import BadQuantity
@@ -81,17 +91,56 @@ def test_conditions_and_template() -> None:
 
 def test_quotas_and_limit_ranges() -> None:
     """Cores in thousandths, the rest in base units; a quota that nobody has counted says so."""
-    limits = {"metadata": {"name": "l"}, "spec": {"limits": [{"type": "Pod", "max": {"nvidia.com/gpu": 4}}]}}
-    scoped = {**QUOTA, "spec": {"hard": {"pods": "2"}, "scopes": ["Terminating"]}, "status": {"used": {"pods": "1"}}}
+    each = {
+        "type": "Container",
+        "default": {"cpu": "500m"},
+        "defaultRequest": {"memory": "1Ki"},
+        "maxLimitRequestRatio": {"cpu": "1.5"},
+    }
+    limits = {"metadata": {"name": "l"}, "spec": {"limits": [{"type": "Pod", "max": {"nvidia.com/gpu": 4}}, each]}}
+    chosen = {"matchExpressions": [{"scopeName": "PriorityClass", "operator": "In", "values": ["gold"]}]}
+    spec = {"hard": {"pods": "2"}, "scopes": ["Terminating"], "scopeSelector": chosen}
+    scoped = {**QUOTA, "spec": spec, "status": {"used": {"pods": "1"}}}
     found = collected(("ResourceQuota", QUOTA), ("ResourceQuota", scoped), ("LimitRange", limits), ("Secret", {}))
     hard = {"requests.nvidia.com/gpu": 8, "requests.cpu": 1500, "requests.memory": 1024}
+    scopes = (Requirement("Terminating", "Exists"), Requirement("PriorityClass", "In", ("gold",)))
     assert found == Admission(
         quotas=(
             Quota("ml", "team", hard),
-            Quota("ml", "team", {"pods": 2}, {"pods": 1}, counted=True, scoped=True),
+            Quota("ml", "team", {"pods": 2}, {"pods": 1}, counted=True, scopes=scopes),
         ),
-        limits=(LimitItem("default", "l", "Pod", {"nvidia.com/gpu": 4}),),
+        limits=(
+            LimitItem("default", "l", "Pod", {"nvidia.com/gpu": 4}),
+            LimitItem("default", "l", "Container", {}, {}, {"cpu": 500}, {"memory": 1024}, {"cpu": 1500}),
+        ),
     )
+
+
+def test_what_a_pod_asks_of_admission() -> None:
+    """Each container's requests and limits, a limit alone being the request as well; and what quotas' scopes go by."""
+    term = {"topologyKey": "zone", "namespaces": ["other"]}
+    wish = {"preferredDuringSchedulingIgnoredDuringExecution": [{"weight": 1, "podAffinityTerm": term}]}
+    spec = {
+        "containers": [{"name": "main", "resources": {"limits": {"nvidia.com/gpu": "2"}, "requests": {"cpu": "1"}}}],
+        "initContainers": [{"name": "side", "restartPolicy": "Always"}, {"name": "first"}],
+        "overhead": {"memory": "1Ki"},
+        "priorityClassName": "gold",
+        "activeDeadlineSeconds": 60,
+        "affinity": {"podAntiAffinity": wish},
+    }
+    gpus = {"nvidia.com/gpu": 2}
+    containers = (
+        ContainerAsk("main", {**gpus, "cpu": 1000}, gpus),
+        ContainerAsk("side", start="sidecar"),
+        ContainerAsk("first", start="init"),
+    )
+    collector = Collector(namespace="ml")
+    for namespace in ("ml", "other"):
+        collector.add("Pod", raw({"metadata": {"name": "p", "namespace": namespace}, "spec": spec}))
+    assert collector.view().asks == {
+        "ml/p": Ask(containers, overhead={"memory": 1024}, priority_class="gold", deadline=True, crosses=True)
+    }
+    assert collected(("Pod", {"metadata": {"name": "p"}, "spec": spec})).asks == {}
 
 
 def test_the_newest_event_counts() -> None:
