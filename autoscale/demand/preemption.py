@@ -1,8 +1,9 @@
 """Who of the pods that wait will make room for themselves, as kube-scheduler's DefaultPreemption does.
 
-Pods are taken in the order of the scheduler's queue. One that fits somewhere is put there. One that does not may take the
-place of pods of lower priority, on the node where that hurts least: fewest broken PodDisruptionBudgets, then the lowest of
-the highest priorities, the lowest sum of priorities, the fewest pods, and the youngest.
+Pods are taken in the order of the scheduler's queue. One that fits somewhere is put there, also where only pods of lower
+priority are in the way that have no node yet and are nominated to this one. One that does not may take the place of pods of
+lower priority, on the node where that hurts least: fewest broken PodDisruptionBudgets, then the lowest of the highest
+priorities, the lowest sum of priorities, the fewest pods, and the youngest.
 """
 
 from __future__ import annotations
@@ -60,13 +61,14 @@ class _View:
 
 
 class Contest:
-    """Nodes, and the pods on them that could have to go. All of them are in the world already."""
+    """Nodes, and the pods on them that could have to go, those nominated to them included. All are in the world already."""
 
     def __init__(
         self, world: World, there: Mapping[Site, Sequence[Pod]], budgets: Iterable[DisruptionBudget], *, now_s: int
     ) -> None:
         self._world, self._now_s = world, now_s
         self._there: dict[Site, list[Pod]] = {site: list(pods) for site, pods in there.items()}
+        self._nominated = tuple(site for site, pods in self._there.items() if any(not pod.node_name for pod in pods))
         self._order = {site: index for index, site in enumerate(self._there)}
         self._budgets = tuple(budgets)
         self._allowed = Counter({id(each): each.allowed for each in self._budgets})
@@ -82,12 +84,47 @@ class Contest:
             if site is not None:
                 self._put(pod, site, ())
                 continue
+            found_past = self._past_nominated(kind)
+            if found_past is not None:
+                site, waiting = found_past
+                self._put(pod, site, waiting)
+                found.append(Eviction(pod, site.name, waiting))
+                continue
             best = self.best(pod) if pod.shape.preempts else None
             if best is not None:
                 site, cost = best
-                self._put(pod, site, cost.victims)
-                found.append(Eviction(pod, site.name, cost.victims))
+                victims = (*cost.victims, *self._nominated_below(kind, site))
+                self._put(pod, site, victims)
+                found.append(Eviction(pod, site.name, victims))
         return found
+
+    def _nominated_below(self, kind: Kind, site: Site) -> tuple[Pod, ...]:
+        """Pods without a node that are nominated to this one and do not count against the kind: their priority is lower."""
+        return tuple(p for p in self._there[site] if not p.node_name and p.shape.priority < kind.shape.priority)
+
+    def _past_nominated(self, kind: Kind) -> tuple[Site, tuple[Pod, ...]] | None:
+        """A node where only nominated pods that do not count are in the kind's way, and those of them for whom no place is left."""
+        for site in self._nominated:
+            below = self._nominated_below(kind, site)
+            if below:
+                lost = self._displaced(kind, site, below)
+                if lost is not None:
+                    return site, lost
+        return None
+
+    def _displaced(self, kind: Kind, site: Site, below: Sequence[Pod]) -> tuple[Pod, ...] | None:
+        """Whom of these the kind's coming leaves without a place, the lowest first; None when it can't come all the same."""
+        kinds = {pod.uid: self._world.kind_of(pod) for pod in below}
+        gone: list[Pod] = []
+        for pod in sorted(below, key=lambda pod: pod.shape.priority):
+            if self._world.takes(kind, site):
+                break
+            self._world.put(kinds[pod.uid], site, -1)
+            gone.append(pod)
+        takes = self._world.takes(kind, site)
+        for pod in gone:
+            self._world.put(kinds[pod.uid], site)
+        return tuple(gone) if takes else None
 
     def best(self, pod: Pod) -> tuple[Site, Candidate] | None:
         """The node where the pod's coming hurts least, and what it costs."""
@@ -102,14 +139,15 @@ class Contest:
     def cost(self, kind: Kind, site: Site) -> Candidate | None:
         """What the kind's coming to the node would cost; None when it can't come whoever goes."""
         shape = kind.shape
-        lower = [pod for pod in self._there[site] if pod.shape.priority < shape.priority]
-        if not lower or not self._worth_a_try(kind, site, lower):
+        below = self._nominated_below(kind, site)
+        lower = [pod for pod in self._there[site] if pod.node_name and pod.shape.priority < shape.priority]
+        if not lower or not self._worth_a_try(kind, site, (*lower, *below)):
             return None
         if kind.affinity and any(r.code is Code.POD_AFFINITY for r in self._world.broken(kind, site)):
             return None  # company that is missing does not come by others' going
         lower.sort(key=lambda pod: (-pod.shape.priority, self._started_s(pod)))
-        gone = {pod.uid: pod for pod in lower}
-        for pod in lower:
+        gone = {pod.uid: pod for pod in (*lower, *below)}
+        for pod in gone.values():
             self._world.put(self._world.kind_of(pod), site, -1)
         victims: list[Pod] = []
         broken = 0

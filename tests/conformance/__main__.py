@@ -10,16 +10,22 @@ from pathlib import Path
 
 from tests.cluster.controlplane import ControlPlane, build
 
-from . import among, rivals
+from . import among, parts, rivals
 from .among import SceneJudge
 from .compare import difference
+from .daemons import CrewJudge
 from .judge import Judge
+from .nominees import NomineeJudge
+from .plane import Plane
 from .rivals import RivalJudge
-from .run import Tally, run, run_rivals, run_scenes
+from .run import Tally, run, run_others, run_rivals, run_scenes
 from .scenario import FOUND, write, write_scene
 from .shrink import kind_of, shrink
 from .shrink_scene import shrink_scene
+from .unasked import UnaskedJudge
 from .whole import Outcome, play
+
+_MOST = 1500  # pods that ask of one control plane
 
 
 def main() -> int:
@@ -29,22 +35,30 @@ def main() -> int:
         "-n",
         type=int,
         default=5000,
-        help="how many verdicts: a tenth on pods that may preempt others, half of the rest on a pod and a node, half on pods among others",
+        help="how many verdicts: 10 % on pods that may preempt others, 8 % on DaemonSets, 7 % among nominated pods, 3 % on whom the scheduler looks at; half of the rest on a pod and a node, half on pods among others",
     )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--plans", type=int, default=0, help="how many whole plans to carry out after that")
     arguments.add_argument("--no-shrink", action="store_true", help="count only")
     given = arguments.parse_args()
     binaries = build.binaries()
-    ranked = given.n // 10
-    among_others = (given.n - ranked) // 2
+    ranked, seed = given.n // 10, given.seed
+    crewed, nominated, unasked_for = given.n * 8 // 100, given.n * 7 // 100, given.n * 3 // 100
+    among_others = (given.n - ranked - crewed - nominated - unasked_for) // 2
     with Judge(binaries) as judge, SceneJudge(binaries) as scene_judge:
-        tally = run(judge, seed=given.seed, count=given.n - ranked - among_others, say=_say)
-        run_scenes(scene_judge, tally, seed=given.seed, count=among_others, say=_say)
-        with RivalJudge(binaries) as rival_judge:
-            run_rivals(rival_judge, tally, seed=given.seed, count=ranked, say=_say)
-            version = rival_judge.version
+        alone = given.n - ranked - crewed - nominated - unasked_for - among_others
+        tally = run(judge, seed=seed, count=alone, say=_say)
+        run_scenes(scene_judge, tally, seed=seed, count=among_others, say=_say)
+        with Plane(binaries, most=_MOST, prepare=rivals.priorities) as plane:
+            run_rivals(RivalJudge(plane), tally, seed=seed, count=ranked, say=_say)
+            run_others(tally, parts.of_nominees(NomineeJudge(plane), seed), nominated, say=_say)
+            run_others(tally, parts.of_unasked(UnaskedJudge(plane), seed), unasked_for, say=_say)
+            version = plane.version
+        with CrewJudge(binaries) as crew_judge:
+            run_others(tally, parts.of_daemons(crew_judge, seed), crewed, say=_say)
         _tell(tally)
+        for judged in {each.differs: each for each in tally.differing_others}.values():
+            _say(f"kept {parts.write(judged.record, version=version, folder=FOUND)}")
         for kind in {rivals.difference(each): each for each in tally.differing_rivals}.values():
             _say(f"kept {rivals.write(kind, version=version, folder=FOUND)}")
         if not given.no_shrink:

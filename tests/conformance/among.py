@@ -17,13 +17,12 @@ from autoscale.model.snapshot import ClusterView
 from autoscale.model.workload import Code
 from autoscale.observe import decode
 from autoscale.observe.storage import Collected
-from tests.cluster.controlplane import ControlPlane, Json, wait_until
-from tests.cluster.controlplane.api import Api, ApiError
+from tests.cluster.controlplane import Api, ApiError, Json
 
+from .plane import NODES, Plane, answers, canary, condition, path_of, run, try_to_create
+from .provisioner import provision
 from .scenes import NAMESPACES, Scene
-from .words import DELETING
 
-_NODES, _ALL_PODS = "/api/v1/nodes", "/api/v1/pods"
 ASKS_LABEL = "example.test/asks"
 _JUDGED_BY_ONE = 1500  # pods; a control plane that has grown slow is left for a fresh one
 
@@ -106,9 +105,11 @@ def _opinions(answer: Answer) -> dict[str, tuple[Code, ...]]:
     return out
 
 
-def rules(pod: Json) -> Iterator[str]:
+def rules(scene: Scene, pod: Json) -> Iterator[str]:
     """The rules of a pod that asks, as it is written."""
     spec = pod["spec"]
+    kinds = {"storage capacity" for each in scene.storage if each.get("spec", {}).get("storageCapacity")}
+    kinds |= {"allowed topologies" for each in scene.storage if "allowedTopologies" in each}
     affinity = spec.get("affinity") or {}
     for name, word in (("podAffinity", "pod affinity"), ("podAntiAffinity", "pod anti-affinity")):
         for term in (affinity.get(name) or {}).get("requiredDuringSchedulingIgnoredDuringExecution") or ():
@@ -121,8 +122,10 @@ def rules(pod: Json) -> Iterator[str]:
         for key in ("minDomains", "matchLabelKeys", "nodeAffinityPolicy", "nodeTaintsPolicy"):
             if key in spread:
                 yield f"topology spread: {key} {spread[key] if key.startswith('node') else ''}".rstrip()
-    if spec.get("volumes"):
-        yield "claim on a volume"
+    for volume in spec.get("volumes") or ():
+        waits = volume["name"] == "later"
+        yield "claim that waits for its pod" if waits else "claim on a volume"
+        yield from (f"claim that waits for its pod: {kind}" for kind in kinds if waits)
     if any(c.get("ports") for c in (*spec["containers"], *(spec.get("initContainers") or ()))):
         yield "host port"
 
@@ -131,35 +134,24 @@ class SceneJudge:
     """A context manager with a control plane whose only controller is the scheduler."""
 
     def __init__(self, binaries: Path, *, workers: int = 6) -> None:
-        self._binaries, self._workers = binaries, workers
-        self._plane: ControlPlane | None = None
+        self._plane = Plane(binaries, most=_JUDGED_BY_ONE)
+        self._workers = workers
         self._batches = count()
-        self._judged = 0
 
     def __enter__(self) -> Self:
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._plane is not None:
-            self._plane.__exit__(kind, error, at)
-            self._plane = None
+        self._plane.__exit__(kind, error, at)
 
     @property
     def version(self) -> str:
         """Kubernetes' version."""
-        assert self._plane is not None
-        return str(self._plane.api().get("/version")["gitVersion"])
+        return self._plane.version
 
     def answers(self, scenes: Sequence[Scene]) -> list[Answer]:
         """Judge these, scene by scene and ask by ask."""
-        asks = sum(len(scene.asks) for scene in scenes)
-        if self._plane is None or self._judged + asks > _JUDGED_BY_ONE:
-            self.__exit__(None, None, None)
-            self._judged = 0
-            self._plane = ControlPlane(self._binaries, controller_manager=False)
-            self._plane.__enter__()
-        self._judged += asks
-        api, batch = self._plane.api(), f"s{next(self._batches)}"
+        api, batch = self._plane.api(sum(len(scene.asks) for scene in scenes)), f"s{next(self._batches)}"
         stages = [_Stage(api, scene, f"{batch}-{i}") for i, scene in enumerate(scenes)]
         out: list[Answer] = []
         with ThreadPoolExecutor(self._workers) as pool:
@@ -168,10 +160,10 @@ class SceneJudge:
             for number in range(max(len(scene.asks) for scene in scenes)):
                 asking = [stage for stage in stages if number < len(stage.scene.asks)]
                 list(pool.map(partial(_Stage.ask, number=number, batch=f"{batch}-{number}"), asking))
-                waiting = {stage.asked for stage in asking if stage.asked}
-                said: dict[str, Json] = {}
-                done = partial(collect, api, f"{batch}-{number}", waiting, said)
-                wait_until("every pod has an answer", done, within_s=240, every_s=0.2)
+                waiting = [stage.asked for stage in asking if stage.asked]
+                label = f"{ASKS_LABEL}={batch}-{number}"
+                later = any(each["kind"] == "StorageClass" for stage in asking for each in stage.scene.storage)
+                said = answers(api, waiting, label, also=partial(provision, api) if later else lambda: None)
                 out += pool.map(partial(_Stage.answer, number=number, said=said), asking)
         return out
 
@@ -195,14 +187,14 @@ class _Stage:
         for name, labels in NAMESPACES.items():
             body = self._made({"metadata": {"name": name, "labels": labels}})
             self._namespaces.append(self._api.create("/api/v1/namespaces", body))
-        self._nodes = tuple(self._api.create(_NODES, self._made(node)) for node in self.scene.nodes)
+        self._nodes = tuple(self._api.create(NODES, self._made(node)) for node in self.scene.nodes)
         for each in self.scene.storage:
             body = self._made(each)
             made = self._api.create(self._api.path_of(body).rpartition("/")[0], body)
             self._storage.append(made | {"kind": each["kind"]})
         for manifest in self.scene.running:
             try:
-                self._there.append(self._run(self._made(manifest)))
+                self._there.append(run(self._api, self._made(manifest)))
             except ApiError as error:  # refused by validation: a running pod less
                 if error.status not in (400, 403, 422):
                     raise
@@ -211,15 +203,8 @@ class _Stage:
         """Create the pod that asks now."""
         body = self._made(self.scene.asks[number].pod)
         body["metadata"]["labels"][ASKS_LABEL] = batch
-        self._refused, self.asked, self._pod = "", "", None
-        try:
-            self._pod = self._api.create(_path(body), body)
-        except ApiError as error:
-            if error.status not in (400, 403, 422):
-                raise
-            self._refused = str(error)
-            return
-        self.asked = self._pod["metadata"]["uid"]
+        self._pod, self._refused = try_to_create(self._api, path_of(body), body)
+        self.asked = self._pod["metadata"]["uid"] if self._pod else ""
 
     def answer(self, number: int, said: dict[str, Json]) -> Answer:
         """The answer; a pod that was bound stays, one that was not goes away."""
@@ -231,8 +216,8 @@ class _Stage:
         if node:
             self._there.append(after)
         else:
-            self._api.delete(f"{_path(after)}/{after['metadata']['name']}")
-        message = "" if node else str(_condition(after)["message"])
+            self._api.delete(f"{path_of(after)}/{after['metadata']['name']}")
+        message = "" if node else str(condition(after)["message"])
         return Answer(
             self.scene, number, self._nodes, there, self._pod, tuple(self._namespaces), node, message,
             storage=tuple(self._storage),
@@ -241,49 +226,3 @@ class _Stage:
     def _made(self, manifest: Json) -> Json:
         made: Json = json.loads(json.dumps(manifest).replace("@", self._prefix))
         return made
-
-    def _run(self, manifest: Json) -> Json:
-        made = self._api.create(_path(manifest), manifest)
-        path = f"{_path(manifest)}/{manifest['metadata']['name']}"
-        phase = manifest["status"]["phase"]
-        if phase != "Pending":
-            made = self._api.patch(f"{path}/status", {"status": {"phase": phase}})
-        elif DELETING in manifest["metadata"].get("annotations", {}):
-            self._api.delete(path)
-            made = self._api.get(path)
-        return made
-
-
-def _path(pod: Json) -> str:
-    return f"/api/v1/namespaces/{pod['metadata']['namespace']}/pods"
-
-
-def collect(api: Api, batch: str, waiting: set[str], said: dict[str, Json]) -> bool:
-    """Note the pods that have an answer by now; say whether all have."""
-    if waiting:
-        for pod in api.items(_ALL_PODS, labelSelector=f"{ASKS_LABEL}={batch}"):
-            uid = pod["metadata"]["uid"]
-            if uid in waiting and (pod["spec"].get("nodeName") or _condition(pod).get("status") == "False"):
-                said[uid] = pod
-                waiting.discard(uid)
-    return not waiting
-
-
-def _condition(pod: Json) -> Json:
-    conditions: list[Json] = pod["status"].get("conditions", [])
-    return next((each for each in conditions if each["type"] == "PodScheduled"), {})
-
-
-def canary(api: Api, batch: str) -> None:
-    """A node and a pod for it, made after all others: when it is bound, the scheduler has seen all others."""
-    name, only = f"{batch}-canary", f"{batch}.example.test/canary"
-    api.create(_NODES, {"metadata": {"name": name}, "status": {"allocatable": {"pods": "1", only: "1"}}})
-    container = {
-        "name": "c",
-        "image": "example.test/work:1",
-        "resources": {"requests": {only: "1"}, "limits": {only: "1"}},
-    }
-    spec = {"containers": [container], "automountServiceAccountToken": False}
-    path = "/api/v1/namespaces/default/pods"
-    api.create(path, {"metadata": {"name": name}, "spec": spec})
-    wait_until("the canary is bound", lambda: api.get(f"{path}/{name}")["spec"].get("nodeName"))

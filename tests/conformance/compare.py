@@ -7,7 +7,7 @@ from tests.cluster.controlplane import Json
 
 from .engine import misread, opinion
 from .judge import CASE, Verdict
-from .words import UNSCHEDULABLE
+from .words import DELETING, MIRROR, UNSCHEDULABLE
 
 
 def difference(verdict: Verdict) -> str:
@@ -110,8 +110,10 @@ def _of_running(running: tuple[Json, ...]) -> Iterator[str]:
         phase = (pod.get("status") or {}).get("phase", "Pending")
         if phase in ("Succeeded", "Failed"):
             yield "finished pod on the node"
-        elif "annotations" in pod["metadata"]:
+        elif DELETING in pod["metadata"].get("annotations", {}):
             yield "pod on its way out"
+        elif MIRROR in pod["metadata"].get("annotations", {}):
+            yield "static pod"
         else:
             yield "running pod"
         if "containerStatuses" in (pod.get("status") or {}):

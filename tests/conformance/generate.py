@@ -39,7 +39,7 @@ def cases(seed: int, count: int) -> Iterator[Case]:
 def cluster(seed: int, number: int) -> Iterator[Case]:
     """Every pod on every node of one random cluster."""
     rng = Random(f"{seed}/{number}")
-    nodes = [_node(rng, f"node-{i}") for i in range(NODES)]
+    nodes = [random_node(rng, f"node-{i}") for i in range(NODES)]
     asking = [pods.pod(rng, f"pod-{i}", nodes) for i in range(PODS)]
     for node in nodes:
         name = node["metadata"]["name"]
@@ -49,7 +49,8 @@ def cluster(seed: int, number: int) -> Iterator[Case]:
             yield Case(f"{seed}-{number}-{name}-{pod['metadata']['name']}", node, tuple(running), pod)
 
 
-def _node(rng: Random, name: str) -> Json:
+def random_node(rng: Random, name: str) -> Json:
+    """A node with labels and taints, perhaps cordoned; its room is not said yet."""
     labels = {key: rng.choice(values) for key, values in LABELS.items() if rng.random() < 0.75}
     spec: Json = {}
     taints: dict[tuple[str, str], Json] = {}

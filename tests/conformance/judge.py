@@ -2,8 +2,7 @@
 
 Every case gets its own copy of the node and of what runs there, so no verdict changes another. Both copies carry one
 label of the case, and the pod selects it: its own rules stay as they are. All nodes and running pods are there, and a
-canary has shown that the scheduler knows them, before the first pod asks. So its first verdict is its last. Nothing is
-deleted, which would cost as much as all the rest: a control plane that has grown slow is left for a fresh one.
+canary has shown that the scheduler knows them, before the first pod asks. So its first verdict is its last.
 """
 
 import copy
@@ -16,14 +15,14 @@ from pathlib import Path
 from types import TracebackType
 from typing import Self
 
-from tests.cluster.controlplane import Api, ApiError, ControlPlane, Json, wait_until
+from tests.cluster.controlplane import Api, ApiError, ControlPlane, Json
 
 from .generate import Case
-from .words import DELETING, RUNTIME_CLASSES
+from .plane import DEFAULT_PODS, NODES, Plane, answers, canary, condition, run, try_to_create
+from .words import RUNTIME_CLASSES
 
 CASE, ASKS = "conformance.test/case", "conformance.test/asks"
 _JUDGED_BY_ONE = 1_250
-_PODS, _NODES = "/api/v1/namespaces/default/pods", "/api/v1/nodes"
 _LACKING = re.compile(r"\d+ (?:Insufficient (\S+?)|Too many (pods))\.?")
 
 
@@ -55,61 +54,38 @@ class Judge:
     """A context manager with a control plane whose only controller is the scheduler, so that nobody evicts."""
 
     def __init__(self, binaries: Path, *, workers: int = 6) -> None:
-        self._binaries, self._workers = binaries, workers
-        self._plane: ControlPlane | None = None
+        self._plane = Plane(binaries, most=_JUDGED_BY_ONE, prepare=_runtime_classes)
+        self._workers = workers
         self._batches = count()
-        self._judged = 0
 
     def __enter__(self) -> Self:
-        self._fresh()
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        if self._plane is not None:
-            self._plane.__exit__(kind, error, at)
-            self._plane = None
+        self._plane.__exit__(kind, error, at)
 
     def verdicts(self, cases: Sequence[Case]) -> list[Verdict]:
         """Judge these, in their order; a few hundred are a good number."""
-        if self._judged and self._judged + len(cases) > _JUDGED_BY_ONE:
-            self._fresh()
-        self._judged += len(cases)
-        assert self._plane is not None
-        api, batch = self._plane.api(), f"b{next(self._batches)}"
+        api, batch = self._plane.api(len(cases)), f"b{next(self._batches)}"
         placed = [place(case, f"{batch}-{i}") for i, case in enumerate(cases)]
         with ThreadPoolExecutor(self._workers) as pool:
             stages = list(pool.map(lambda each: _set_up(api, each), placed))
-            self._canary(api, f"{batch}-canary")
+            canary(api, batch)
             asked = list(pool.map(lambda each, stage: _ask(api, batch, each, stage), placed, stages))
-        waiting = {verdict.pod["metadata"]["name"] for verdict in asked if verdict.pod}
-        said: dict[str, Json] = {}
-        wait_until("every pod has a verdict", lambda: _collect(api, batch, waiting, said), within_s=240, every_s=0.3)
+        waiting = [verdict.pod["metadata"]["uid"] for verdict in asked if verdict.pod]
+        said = answers(api, waiting, f"{ASKS}={batch}")
         return [_with_verdict(verdict, case, said) for verdict, case in zip(asked, cases, strict=True)]
 
     @property
     def version(self) -> str:
         """Kubernetes' version."""
-        assert self._plane is not None
-        return str(self._plane.api().get("/version")["gitVersion"])
+        return self._plane.version
 
-    def _fresh(self) -> None:
-        self.__exit__(None, None, None)
-        self._judged = 0
-        self._plane = ControlPlane(self._binaries, controller_manager=False)
-        self._plane.__enter__()
-        for name, more in RUNTIME_CLASSES.items():
-            meta = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}}
-            self._plane.apply({**meta, "handler": name, **more})
 
-    def _canary(self, api: Api, name: str) -> None:
-        """A node and a pod for it, made after all others: when it is bound, the scheduler has seen all others."""
-        node: Json = {"metadata": {"name": name}, "status": {"allocatable": {"pods": "1"}}}
-        spec = {"containers": [{"name": "c", "image": "example.test/work:1"}]}
-        canary = Case(name, node, (), {"metadata": {"name": "canary"}, "spec": spec})
-        node, _, pod = place(canary, name)
-        api.create(_NODES, node)
-        api.create(_PODS, pod)
-        wait_until("the canary is bound", lambda: api.get(f"{_PODS}/{name}-canary")["spec"].get("nodeName"))
+def _runtime_classes(plane: ControlPlane) -> None:
+    for name, more in RUNTIME_CLASSES.items():
+        meta = {"apiVersion": "node.k8s.io/v1", "kind": "RuntimeClass", "metadata": {"name": name}}
+        plane.apply({**meta, "handler": name, **more})
 
 
 def place(case: Case, prefix: str) -> tuple[Json, tuple[Json, ...], Json]:
@@ -141,25 +117,11 @@ def _set_up(api: Api, placed: tuple[Json, tuple[Json, ...], Json]) -> tuple[str,
     """Create the node and what runs there: (why not, node, running pods)."""
     node, running, _ = placed
     try:
-        return "", api.create(_NODES, node), tuple(_run(api, each) for each in running)
+        return "", api.create(NODES, node), tuple(run(api, each) for each in running)
     except ApiError as error:
         if error.status not in (400, 403, 422):
             raise
         return str(error), {}, ()
-
-
-def _run(api: Api, manifest: Json) -> Json:
-    """Create a pod that is on a node, finished or on its way out if the case says so."""
-    path = f"{_PODS}/{manifest['metadata']['name']}"
-    made = api.create(_PODS, manifest)
-    status = manifest.get("status") or {}
-    phase = status.get("phase", "Pending")
-    if phase != "Pending":
-        made = api.patch(f"{path}/status", {"status": status})
-    if phase == "Pending" and DELETING in manifest["metadata"].get("annotations", {}):
-        api.delete(path)
-        made = api.get(path)
-    return made
 
 
 def _ask(
@@ -171,36 +133,17 @@ def _ask(
     written["metadata"]["labels"][ASKS] = batch
     if refused:
         return Verdict(case, refused=refused)
-    try:
-        pod = api.create(_PODS, written)
-    except ApiError as error:
-        if error.status not in (400, 403, 422):
-            raise
-        return Verdict(case, refused=str(error))
+    pod, refused = try_to_create(api, DEFAULT_PODS, written)
+    if pod is None:
+        return Verdict(case, refused=refused)
     return Verdict(case, node=node, running=running, pod=pod, written=written)
-
-
-def _collect(api: Api, batch: str, waiting: set[str], said: dict[str, Json]) -> bool:
-    """Note the pods that have a verdict by now; say whether all have."""
-    if waiting:
-        for pod in api.items(_PODS, labelSelector=f"{ASKS}={batch}"):
-            name = pod["metadata"]["name"]
-            if name in waiting and (pod["spec"].get("nodeName") or _condition(pod).get("status") == "False"):
-                said[name] = pod
-                waiting.discard(name)
-    return not waiting
-
-
-def _condition(pod: Json) -> Json:
-    conditions: list[Json] = pod["status"].get("conditions", [])
-    return next((each for each in conditions if each["type"] == "PodScheduled"), {})
 
 
 def _with_verdict(asked: Verdict, case: Case, said: dict[str, Json]) -> Verdict:
     if asked.pod is None:
         return replace(asked, case=case)
-    after = said[asked.pod["metadata"]["name"]]
-    condition = _condition(after)
+    after = said[asked.pod["metadata"]["uid"]]
+    why = condition(after)
     binds = bool(after["spec"].get("nodeName"))
-    assert binds or condition["reason"] == "Unschedulable", condition
-    return replace(asked, case=case, binds=binds, message="" if binds else condition["message"])
+    assert binds or why["reason"] == "Unschedulable", why
+    return replace(asked, case=case, binds=binds, message="" if binds else why["message"])

@@ -14,8 +14,8 @@ def pod(rng: Random, name: str, nodes: list[Json]) -> Json:
     if rng.random() < 0.2:
         spec["nodeSelector"] = _selector(rng, nodes)
     if rng.random() < 0.35:
-        spec["affinity"] = {"nodeAffinity": _affinity(rng, nodes)}
-    tolerations = [_toleration(rng, nodes) for _ in range(rng.choices((0, 1, 2, 3), (30, 30, 20, 20))[0])]
+        spec["affinity"] = {"nodeAffinity": affinity(rng, nodes)}
+    tolerations = [toleration(rng, nodes) for _ in range(rng.choices((0, 1, 2, 3), (30, 30, 20, 20))[0])]
     if tolerations:
         spec["tolerations"] = tolerations
     return _pod(name, spec)
@@ -28,6 +28,8 @@ def running(rng: Random, name: str, node: str) -> Json:
     if rng.random() < 0.15:
         made["status"] = {"phase": "Pending"}
         made["metadata"]["annotations"] = {words.DELETING: "true"}
+    if rng.random() < 0.15:  # a static pod, as its kubelet shows it
+        made["metadata"].setdefault("annotations", {})[words.MIRROR] = "0123"
     if made["status"]["phase"] == "Running" and rng.random() < 0.5:
         made["status"] |= _resized(rng, made["spec"])
     return made
@@ -132,7 +134,8 @@ def _selector(rng: Random, nodes: list[Json]) -> dict[str, str]:
     return {key: rng.choice(LABELS[key])}
 
 
-def _affinity(rng: Random, nodes: list[Json]) -> Json:
+def affinity(rng: Random, nodes: list[Json]) -> Json:
+    """Required terms, and now and then a preferred one."""
     terms = [_term(rng, nodes) for _ in range(rng.choices((1, 2, 3), (55, 30, 15))[0])]
     made: Json = {"requiredDuringSchedulingIgnoredDuringExecution": {"nodeSelectorTerms": terms}}
     if rng.random() < 0.15:
@@ -176,7 +179,7 @@ def _expression(rng: Random, nodes: list[Json]) -> Json:
     return {"key": key, "operator": operator, "values": values}
 
 
-def _toleration(rng: Random, nodes: list[Json]) -> Json:
+def toleration(rng: Random, nodes: list[Json]) -> Json:
     """Made for one of the cluster's taints, more or less."""
     taints = [taint for node in nodes for taint in node["spec"].get("taints", ())]
     if any(node["spec"].get("unschedulable") for node in nodes):

@@ -13,8 +13,7 @@ from functools import partial
 from itertools import count
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 import yaml
 
@@ -25,7 +24,8 @@ from autoscale.observe import decode
 from tests.cluster.controlplane import ControlPlane, Json, wait_until
 from tests.cluster.controlplane.api import Api
 
-from .among import ASKS_LABEL, canary, collect
+from .among import ASKS_LABEL
+from .plane import Plane, answers, canary
 
 CLASSES = {"least": -50, "low": -5, "mid": 100, "high": 1000, "never": 1000}
 PODS, NODES, BUDGETS = (
@@ -135,41 +135,32 @@ def rules(ruling: Ruling) -> Iterator[str]:
         yield "several victims"
 
 
+def priorities(plane: ControlPlane) -> None:
+    """Make the classes."""
+    for name, value in CLASSES.items():
+        meta = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
+        more = {"preemptionPolicy": "Never"} if name == "never" else {}
+        plane.apply({**meta, "value": value, **more})
+
+
 class RivalJudge:
-    """A context manager with a control plane whose only controller is the scheduler."""
+    """Asks on a plane that was filled by `priorities`."""
 
-    def __init__(self, binaries: Path, *, workers: int = 6) -> None:
-        self._plane = ControlPlane(binaries, controller_manager=False)
-        self._workers = workers
+    def __init__(self, plane: Plane, *, workers: int = 6) -> None:
+        self._plane, self._workers = plane, workers
         self._batches = count()
-
-    def __enter__(self) -> Self:
-        self._plane.__enter__()
-        for name, value in CLASSES.items():
-            meta = {"apiVersion": "scheduling.k8s.io/v1", "kind": "PriorityClass", "metadata": {"name": name}}
-            more = {"preemptionPolicy": "Never"} if name == "never" else {}
-            self._plane.apply({**meta, "value": value, **more})
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._plane.__exit__(kind, error, at)
-
-    @property
-    def version(self) -> str:
-        """Kubernetes' version."""
-        return str(self._plane.api().get("/version")["gitVersion"])
 
     def rulings(self, scenes: Sequence[Rivals]) -> Iterator[Ruling]:
         """Judge these, scene by scene and ask by ask."""
-        api, batch = self._plane.api(), f"r{next(self._batches)}"
+        api, batch = self._plane.api(ASKS * len(scenes)), f"r{next(self._batches)}"
         with ThreadPoolExecutor(self._workers) as pool:
             list(pool.map(lambda i, scene: _set_up(api, scene, f"{batch}-{i}"), count(), scenes))
             canary(api, batch)
             for number in range(ASKS):
                 label = f"{batch}-{number}"
                 befores = list(pool.map(lambda i, s: _ask(api, s, number, f"{batch}-{i}", label), count(), scenes))  # noqa: B023 - done at once
-                waiting, said = {each.pod["metadata"]["uid"] for each in befores}, dict[str, Json]()
-                wait_until("every pod has an answer", partial(collect, api, label, waiting, said), within_s=240)
+                waiting = [each.pod["metadata"]["uid"] for each in befores]
+                said = answers(api, waiting, f"{ASKS_LABEL}={label}")
                 yield from pool.map(partial(_ruled, api, said), befores)
 
 

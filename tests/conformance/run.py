@@ -2,10 +2,10 @@
 
 import time
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
 
-from . import among, rivals
+from . import among, parts, rivals
 from .compare import difference, rules
 from .generate import cases
 from .judge import Judge, Verdict
@@ -27,6 +27,7 @@ class Tally:
     differing: list[Verdict] = field(default_factory=list)
     differing_scenes: list[among.Answer] = field(default_factory=list)
     differing_rivals: list[rivals.Ruling] = field(default_factory=list)
+    differing_others: list[parts.Judged] = field(default_factory=list)
 
     def add(self, verdict: Verdict) -> None:
         """Count a verdict on a pod and a node."""
@@ -47,7 +48,7 @@ class Tally:
         if differs:
             self.differing_scenes.append(answer)
         pod = answer.scene.asks[answer.ask].pod
-        self._count(differs, {"among pods", *among.rules(pod)}, binds=bool(answer.node))
+        self._count(differs, {"among pods", *among.rules(answer.scene, pod)}, binds=bool(answer.node))
 
     def add_ruling(self, ruling: rivals.Ruling) -> None:
         """Count a verdict on a pod that may preempt others."""
@@ -58,10 +59,17 @@ class Tally:
         about |= {f"preemption: {word}" for word in rivals.rules(ruling)}
         self._count(differs, about, binds=bool(ruling.bound))
 
+    def add_other(self, judged: parts.Judged) -> None:
+        """Count a verdict on who is on a node, or on whom the scheduler looks at."""
+        if judged.differs:
+            self.differing_others.append(judged)
+        self._count(judged.differs, set(judged.about), binds=judged.binds)
+
     @property
     def disagreements(self) -> int:
         """How many verdicts are not ours."""
-        return len(self.differing) + len(self.differing_scenes) + len(self.differing_rivals)
+        found = (self.differing, self.differing_scenes, self.differing_rivals, self.differing_others)
+        return sum(len(each) for each in found)
 
     @property
     def last_line(self) -> str:
@@ -130,3 +138,14 @@ def run_rivals(
         number += size
         tally.seconds = before + time.monotonic() - began
         say(f"{tally.last_line}, {tally.seconds:.0f} s")
+
+
+def run_others(
+    tally: Tally, verdicts: Iterable[parts.Judged], count: int, *, say: Callable[[str], None] = lambda _: None
+) -> None:
+    """Count so many verdicts more of a part."""
+    began, before = time.monotonic(), tally.seconds
+    for judged in parts.first(verdicts, count):
+        tally.add_other(judged)
+    tally.seconds = before + time.monotonic() - began
+    say(f"{tally.last_line}, {tally.seconds:.0f} s")

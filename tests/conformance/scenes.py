@@ -15,6 +15,7 @@ from .words import DELETING
 ZONE, HOST, RACK, POOL = "@.example.test/zone", "@.example.test/host", "@.example.test/rack", "@.example.test/pool"
 HOSTNAME, GA_ZONE = "kubernetes.io/hostname", "topology.kubernetes.io/zone"
 DRIVER = "disk.example.test"
+LATER = "@.later.example.test"  # a storage class, and its driver
 MINE = "example.test/scene"  # label of every pod of a scene
 NAMESPACES = {"@-a": {"team": "red"}, "@-b": {"team": "blue", "tier": "1"}}
 ASKS = 8
@@ -54,6 +55,8 @@ def scenes(seed: int, count: int) -> Iterator[Scene]:
             claims = [each for each in storage if each["kind"] == "PersistentVolumeClaim"]
             for pod in (*running, *(ask.pod for ask in asks)):
                 _mount(rng, pod, claims)
+        if rng.random() < 0.3:
+            storage = (*storage, *_made_later(rng, nodes, [ask.pod for ask in asks]))
         yield Scene(f"{seed}-{number}", nodes, running, asks, storage)
 
 
@@ -173,6 +176,47 @@ def _storage(rng: Random, nodes: tuple[Json, ...]) -> Iterator[Json]:
                 source = {"attacher": DRIVER, "nodeName": name, "source": {"persistentVolumeName": f"@-pv-{index}"}}
                 meta = {"name": f"{name}-{index}"}
                 yield {"apiVersion": "storage.k8s.io/v1", "kind": "VolumeAttachment", "metadata": meta, "spec": source}
+
+
+def _made_later(rng: Random, nodes: tuple[Json, ...], asking: list[Json]) -> Iterator[Json]:
+    """A class whose volumes are made once a pod has a node, where there is room for them; and claims, one a pod."""
+    some = {"storageClassName": LATER, "provisioner": LATER, "volumeBindingMode": "WaitForFirstConsumer"}
+    made: Json = {"apiVersion": "storage.k8s.io/v1", "kind": "StorageClass", "metadata": {"name": LATER}}
+    made |= {key: value for key, value in some.items() if key != "storageClassName"}
+    if rng.random() < 0.35:
+        allowed = {"key": rng.choice((ZONE, POOL)), "values": rng.sample(("z1", "z2", "p"), 2)}
+        made["allowedTopologies"] = [{"matchLabelExpressions": [allowed]}]
+    yield made
+    spec = {"attachRequired": False, "storageCapacity": rng.random() < 0.75}
+    yield {"apiVersion": "storage.k8s.io/v1", "kind": "CSIDriver", "metadata": {"name": LATER}, "spec": spec}
+    for index in range(rng.randint(0, 6)):
+        room: Json = {"apiVersion": "storage.k8s.io/v1", "kind": "CSIStorageCapacity"}
+        room["metadata"] = {"name": f"room-{index}", "namespace": "@-a"}
+        room["storageClassName"] = LATER if rng.random() < 0.9 else f"{LATER}.other"
+        where: Json = rng.choice(
+            (
+                {},
+                {},
+                {"matchLabels": {ZONE: rng.choice(("z1", "z2"))}},
+                {"matchLabels": {HOST: f"@-n{rng.randrange(len(nodes))}"}},
+                {"matchExpressions": [{"key": POOL, "operator": "NotIn", "values": ["p"]}]},
+            )
+        )
+        if rng.random() < 0.9:
+            room["nodeTopology"] = where
+        if rng.random() < 0.9:
+            room["capacity"] = rng.choice(("1Gi", "5Gi", "5368709119", "10G"))
+        if rng.random() < 0.3:
+            room["maximumVolumeSize"] = rng.choice(("1Gi", "5Gi"))
+        yield room
+    for index, pod in enumerate(asking):
+        if rng.random() < 0.6:
+            size = {"resources": {"requests": {"storage": rng.choice(("1Gi", "5Gi", "5Gi", "8Gi"))}}}
+            asked = {"accessModes": ["ReadWriteOnce"], "storageClassName": LATER} | size
+            meta = {"name": f"later-{index}", "namespace": pod["metadata"]["namespace"]}
+            yield {"apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": meta, "spec": asked}
+            volume = {"name": "later", "persistentVolumeClaim": {"claimName": meta["name"]}}
+            pod["spec"].setdefault("volumes", []).append(volume)
 
 
 def _mount(rng: Random, pod: Json, claims: list[Json]) -> None:

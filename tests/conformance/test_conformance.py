@@ -6,19 +6,24 @@ import pytest
 
 from tests.cluster.controlplane import ControlPlane, build
 
-from . import among, rivals
+from . import among, parts, rivals
 from .among import SceneJudge
 from .compare import difference
+from .daemons import CrewJudge
 from .generate import cases
 from .judge import Judge
+from .nominees import NomineeJudge
+from .plane import Plane
 from .rivals import RivalJudge
-from .run import Tally, run, run_rivals, run_scenes
+from .run import Tally, run, run_others, run_rivals, run_scenes
 from .scenario import read, read_scene, write, write_scene
 from .scenes import scenes
+from .unasked import UnaskedJudge
 from .whole import play
 
 VERDICTS = 150
 RIVALS = 90
+NOMINEES, UNASKED, CREWED = 40, 20, 50
 WHOLE = ((1, 0), (1, 1), (1, 5), (5, 26))
 
 
@@ -57,16 +62,40 @@ def test_the_engine_judges_pods_among_others_as_the_real_scheduler(tmp_path: Pat
 @pytest.mark.cluster
 @pytest.mark.xdist_group("cluster")
 def test_the_engine_knows_who_preempts_whom(tmp_path: Path) -> None:
-    """On which node the scheduler makes room, and who has to go there; and a kept ruling reads back as it was."""
+    """On which node the scheduler makes room, who has to go there, what nominated pods reserve, and whom it never looks at.
+
+    A kept ruling reads back as it was.
+    """
     tally = Tally()
-    with RivalJudge(build.binaries()) as judge:
+    with Plane(build.binaries(), most=1000, prepare=rivals.priorities) as plane:
+        judge = RivalJudge(plane)
         run_rivals(judge, tally, seed=1, count=RIVALS)
         ruling = next(judge.rulings([rivals.rivals(3, 0)]))
-        path = rivals.write(ruling, version=judge.version, folder=tmp_path)
+        run_others(tally, parts.of_nominees(NomineeJudge(plane), 1, at_once=8), NOMINEES)
+        run_others(tally, parts.of_unasked(UnaskedJudge(plane), 1, at_once=4), UNASKED)
+        path = rivals.write(ruling, version=plane.version, folder=tmp_path)
     assert not tally.by_kind
-    assert tally.verdicts == RIVALS
+    assert tally.verdicts == RIVALS + NOMINEES + UNASKED
     assert tally.by_rule["preempts"][1] > RIVALS / 5
+    assert min(tally.by_rule["pod beside a nominated one"][:2]) > 0
+    assert min(tally.by_rule["whether a pod is looked at"][:2]) > 0
     assert rivals.read(path) == ruling
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("cluster")
+def test_the_engine_knows_which_daemon_sets_a_node_has(tmp_path: Path) -> None:
+    """On which nodes their controller puts pods, and what is left beside them; and a kept finding reads back as it was."""
+    tally = Tally()
+    with CrewJudge(build.binaries()) as judge:
+        verdicts = list(parts.first(parts.of_daemons(judge, 1, at_once=5), CREWED))
+        kept = parts.write(verdicts[0].record, version=judge.version, folder=tmp_path)
+    for each in verdicts:
+        tally.add_other(each)
+    assert not tally.by_kind
+    assert min(tally.by_rule["DaemonSet"][:2]) > 0
+    assert min(tally.by_rule["pod beside DaemonSets"][:2]) > 0
+    assert parts.read(kept) == verdicts[0].record
 
 
 @pytest.mark.cluster

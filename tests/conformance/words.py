@@ -26,6 +26,7 @@ TAINT_VALUES = ("", "true", "red")
 EFFECTS = ("NoSchedule", "NoExecute", "PreferNoSchedule")
 UNSCHEDULABLE = "node.kubernetes.io/unschedulable"
 
+MIRROR = "kubernetes.io/config.mirror"  # annotation of a static pod's image on the API server
 DELETING = "example.test/deleting"  # annotation of a pod that is to be on its way out
 
 DEVICES = ("nvidia.com/gpu", "amd.com/gpu", "nvidia.com/mig-1g.5gb")

@@ -42,7 +42,7 @@ def contest(
         name = f"n{i}"
         tainted = (taints[name],) if taints and name in taints else ()
         site = Site(name, {HOST: name}, tainted, resources(cpu=96, memory_gi=768, gpus=gpus, pods=110))
-        there[site] = [each for each in running if each.node_name == name]
+        there[site] = [each for each in running if name in (each.node_name, each.nominated_node)]
         for each in there[site]:
             site.change(world.kind_of(each), 1)
         world.open(site)
@@ -52,6 +52,26 @@ def contest(
 def settled(found: Contest, *pods: Pod) -> list[tuple[str, str, list[str]]]:
     """(pod, node, victims)."""
     return [(each.pod.name, each.node, [v.name for v in each.victims]) for each in found.settle(pods)]
+
+
+def waiting(name: str, on: str, *, priority: int, gpus: int = 1) -> Pod:
+    """A pod that preemption nominated to a node; it counts as there."""
+    return pod(name, shape(gpus=gpus, priority=priority), nominated_node=on)
+
+
+def test_a_nominated_pod_reserves_nothing_against_a_higher_priority() -> None:
+    """Who ranks higher takes the room that is left beside those who run, the lowest of the nominated giving way; others do not."""
+    there = (low("a", "n0", gpus=3), waiting("mid", "n0", priority=50), waiting("less", "n0", priority=10))
+    assert settled(contest(*there, nodes=1), high()) == [("p", "n0", ["less", "mid"])]
+    assert settled(contest(*there, nodes=1), high(priority=50)) == [("p", "n0", ["a", "less"])]
+    assert settled(contest(*there, nodes=1), high(priority=10)) == [("p", "n0", ["a"])]
+    assert settled(contest(*there, nodes=2), high()) == []
+
+
+def test_nominated_pods_are_no_victims_that_count() -> None:
+    """The node where least runs is chosen, whoever is nominated to it; they wait again."""
+    full = (low("a", "n0", gpus=4, priority=1), low("b", "n1", gpus=4, priority=2))
+    assert settled(contest(*full, waiting("mid", "n0", priority=50)), high()) == [("p", "n0", ["a", "mid"])]
 
 
 def test_a_pod_that_fits_takes_nobodys_place() -> None:
