@@ -11,11 +11,12 @@ from autoscale.decide.obey import obey
 from autoscale.decide.placing import Placed, keep_coming_nodes_full, place
 from autoscale.decide.reservations import Phase
 from autoscale.decide.wishes import heed
+from autoscale.demand.world import ZONES
 from autoscale.model.frozen import empty
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping, Sequence
+    from collections.abc import Iterator, Mapping, Sequence
 
     from autoscale.decide.build import Built
     from autoscale.decide.fleet import Fleet
@@ -34,7 +35,7 @@ class Answer:
 
     `replanned` says that pods of slots without a node were part of the question. `homeless` are classes that no place
     takes. `notes` say which policy changed something. `kept_off` says, by class key, what rules between pods hold against
-    those that stay pending. `lost` are claims that rules between pods no longer let be kept.
+    those that stay pending. `lost` are claims that rules between pods no longer let be kept. `spread_out` is as `Built` has it.
     """
 
     question: Asked
@@ -46,6 +47,7 @@ class Answer:
     replanned: bool = False
     kept_off: Mapping[str, tuple[Reason, ...]] = field(default_factory=empty)
     lost: tuple[Broken, ...] = ()
+    spread_out: bool = False
 
     @property
     def cost_microusd_per_hour(self) -> int:
@@ -68,11 +70,18 @@ def answer(fleet: Fleet, standing: Standing, pods: Sequence[Pod], policies: Sequ
     Claims stay as they are when that buys nothing and leaves nobody out. Otherwise pods whose nodes have not joined are
     asked about together with the new ones, and move only if that is strictly better.
     """
+    left_out: frozenset[str] | None = frozenset()
     fixed = _ask(fleet, build(fleet, standing, pods), fleet.snapshot, policies, solver)
+    for fewer in _narrower(fixed):
+        other = _ask(fleet, build(fleet, standing, pods, left_out=fewer), fleet.snapshot, policies, solver)
+        if _merit(other)[0] < _merit(fixed)[0]:
+            fixed, left_out = other, fewer
+        if not fixed.placed.pending:
+            break
     movable = [slot for slot in standing.slots if slot.phase is Phase.OPEN and slot.group in fleet.groups]
     if not movable or fixed.solution is None or _merit(fixed) == ((), 0):
         return fixed
-    built = build(fleet, standing, pods, replan=True)
+    built = build(fleet, standing, pods, replan=True, left_out=left_out)
     joint = _ask(fleet, built, _unclaimed(fleet.snapshot, standing), policies, solver)
     if joint.solution is None:
         return fixed
@@ -83,6 +92,25 @@ def answer(fleet: Fleet, standing: Standing, pods: Sequence[Pod], policies: Sequ
         return fixed  # a node that comes for nobody is open to all, and who is where matters here
     joint = replace(joint, placed=placed, replanned=True)
     return joint if _merit(joint) < _merit(fixed) else fixed
+
+
+def _narrower(found: Answer) -> Iterator[frozenset[str] | None]:
+    """Zones not to count though they are offered, when that may find a place for those that are left: used up ones, then all."""
+    if not found.spread_out or not found.placed.pending or found.solution is None:
+        return
+    bought = Counter({node.supply: 0 for node in found.solution.nodes})
+    for node in found.solution.nodes:
+        bought[node.supply] += node.count
+    more: set[str] = set()
+    offered: set[str] = set()
+    for o, (home, supply) in enumerate(zip(found.question.homes, found.problem.supplies, strict=True)):
+        zones = {home.labels[key] for key in ZONES if key in home.labels} if home.kind == "new" else set()
+        offered |= zones
+        if supply.limit is None or bought[o] < supply.limit:
+            more |= zones
+    if more and more != offered:
+        yield frozenset(offered - more)
+    yield None
 
 
 def _ask(fleet: Fleet, built: Built, snapshot: Snapshot, policies: Sequence[Policy], solver: Solver) -> Answer:
@@ -113,6 +141,7 @@ def _ask(fleet: Fleet, built: Built, snapshot: Snapshot, policies: Sequence[Poli
         notes=notes,
         kept_off=kept_off,
         lost=lost,
+        spread_out=built.spread_out,
     )
 
 

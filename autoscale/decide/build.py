@@ -15,6 +15,7 @@ from autoscale.decide.reservations import Phase
 from autoscale.demand.classes import classes
 from autoscale.demand.places import Place, Places
 from autoscale.demand.volumes import unshared
+from autoscale.demand.world import ZONES
 from autoscale.model.frozen import empty
 from autoscale.model.problem import Demand, Problem, Supply
 
@@ -39,6 +40,7 @@ class Built:
     """The question as words and as numbers; `homeless` are classes that no berth could ever take.
 
     `ground` is there when rules between pods have a say, `kept_off` says by class what they hold against every berth.
+    `spread_out` says that zones without a node count as domains for some class (`build`).
     """
 
     question: Asked
@@ -46,10 +48,23 @@ class Built:
     homeless: tuple[DemandClass, ...]
     ground: Ground | None = None
     kept_off: Mapping[str, tuple[Reason, ...]] = field(default_factory=empty)
+    spread_out: bool = False
 
 
-def build(fleet: Fleet, standing: Standing, pods: Iterable[Pod], *, replan: bool = False) -> Built:
-    """The question for these pods. With `replan`, pods whose nodes have not joined yet are asked about as well."""
+def build(
+    fleet: Fleet,
+    standing: Standing,
+    pods: Iterable[Pod],
+    *,
+    replan: bool = False,
+    left_out: frozenset[str] | None = frozenset(),
+) -> Built:
+    """The question for these pods. With `replan`, pods whose nodes have not joined yet are asked about as well.
+
+    To the scheduler a zone without a node is no domain, so that pods which are to be spread over zones may all go to one
+    that their own nodes make. Here every zone that is offered counts, for pods that only new nodes can take; but for those
+    `left_out`, with None all.
+    """
     wanted = list(pods)
     if replan:
         wanted += [pod for slot in standing.slots if slot.phase is Phase.OPEN for pod in slot.pods]
@@ -60,8 +75,10 @@ def build(fleet: Fleet, standing: Standing, pods: Iterable[Pod], *, replan: bool
     places = berths(fleet, standing, all_classes, ground, replan=replan)
     admitted = _admitted(all_classes, places)
     kept_off: dict[str, tuple[Reason, ...]] = {}
+    wider = False
     if ground is not None:
         admitted, kept_off = _obeying(ground, all_classes, places, admitted)
+        wider = left_out is not None and _offer_zones(ground, places, admitted, left_out)
     used = sorted(frozenset[int]().union(*admitted))
     index = {old: new for new, old in enumerate(used)}
     kept = [c for c, homes in enumerate(admitted) if homes]
@@ -79,7 +96,23 @@ def build(fleet: Fleet, standing: Standing, pods: Iterable[Pod], *, replan: bool
         homeless=tuple(all_classes[c] for c, homes in enumerate(admitted) if not homes),
         ground=ground,
         kept_off=kept_off,
+        spread_out=wider,
     )
+
+
+def _offer_zones(
+    ground: Ground, places: Sequence[Berth], admitted: Sequence[frozenset[int]], left_out: frozenset[str]
+) -> bool:
+    """Count the zones of nodes to buy, for classes that nothing else can take and whose counts no promised pod goes by."""
+    fixed = {id(tally) for each in ground.promised for tally in ground.world.spread_of(each.kind)}
+    found = False
+    for kind, homes in zip(ground.kinds, admitted, strict=True):
+        tallies = [tally for tally in ground.world.spread_of(kind) if tally.key in ZONES]
+        if tallies and homes and all(places[o].kind == "new" for o in homes) and fixed.isdisjoint(map(id, tallies)):
+            wanted = [o for o in sorted(homes) if left_out.isdisjoint(places[o].labels.get(key, "") for key in ZONES)]
+            ground.world.offer(kind, [first_site(ground, places[o]) for o in wanted])
+            found = True
+    return found
 
 
 def _obeying(

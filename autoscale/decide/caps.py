@@ -69,7 +69,7 @@ def domain_rules(ground: Ground, question: Asked, counts: Sequence[int]) -> Iter
 def _even(ground: Ground, kind: Kind, counts: Sequence[int]) -> Iterator[tuple[SpreadTally, int]]:
     """Spread constraints that count the kind itself, and the most that any domain can come to hold.
 
-    The emptiest domain holds at most the average, over the domains that are there or that there have to be.
+    Where one holds so many, each of the others, of those that are there or that there have to be, holds `maxSkew` less at least.
     """
     for tally in ground.world.spread_of(kind):
         rule = tally.constraint
@@ -78,7 +78,7 @@ def _even(ground: Ground, kind: Kind, counts: Sequence[int]) -> Iterator[tuple[S
         domains = max(len(tally.by_value), rule.min_domains)
         pods = sum(tally.by_value.values())
         pods += sum(count for other, count in zip(ground.kinds, counts, strict=True) if tally.counts(other))
-        yield tally, pods // domains + rule.max_skew
+        yield tally, (pods + (domains - 1) * rule.max_skew) // domains
 
 
 def _homes_by(question: Asked, key: str) -> dict[str, list[int]]:

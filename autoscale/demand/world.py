@@ -18,12 +18,13 @@ from autoscale.model.frozen import empty
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterator, Mapping
+    from collections.abc import Callable, Iterable, Iterator, Mapping
 
     from autoscale.demand.sites import Site
     from autoscale.model.workload import Pod, PodShape
 
 T = TypeVar("T", bound=Tally)
+ZONES = ("topology.kubernetes.io/zone", "failure-domain.beta.kubernetes.io/zone")
 
 
 class World:
@@ -131,6 +132,13 @@ class World:
                 made.append(tally)
             found = self._spread[kind] = tuple(made)
         return found
+
+    def offer(self, kind: Kind, sites: Iterable[Site]) -> None:
+        """Count the zones of nodes that could be bought as the kind's domains, though no node is there yet."""
+        for tally in self.spread_of(kind):
+            if tally.key in ZONES:
+                for site in sites:
+                    tally.open(site)
 
     def why_not(self, kind: Kind, site: Site) -> tuple[Reason, ...]:
         """Every reason why it may not; empty when it may."""

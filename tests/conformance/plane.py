@@ -12,6 +12,7 @@ from .words import DELETING
 
 NODES, ALL_PODS, DEFAULT_PODS = "/api/v1/nodes", "/api/v1/pods", "/api/v1/namespaces/default/pods"
 _INVALID = (400, 403, 422)
+_CANARY_S = 240.0  # as long as any pod may wait for its answer
 
 
 class Plane:
@@ -126,4 +127,5 @@ def canary(api: Api, batch: str) -> None:
     container = {"name": "c", "image": "example.test/work:1", "resources": resources}
     spec = {"containers": [container], "automountServiceAccountToken": False}
     api.create(DEFAULT_PODS, {"metadata": {"name": name}, "spec": spec})
-    wait_until("the canary is bound", lambda: api.get(f"{DEFAULT_PODS}/{name}")["spec"].get("nodeName"))
+    path = f"{DEFAULT_PODS}/{name}"
+    wait_until("the canary is bound", lambda: api.get(path)["spec"].get("nodeName"), within_s=_CANARY_S)

@@ -18,7 +18,7 @@ from autoscale.model.snapshot import Backoff, Ledger
 from autoscale.model.supply import FaultKind
 from autoscale.model.workload import Code, Pod
 from autoscale.solve import solve
-from tests.builders import NOW, fault, group, node, pod, pods, resources, shape, snapshot
+from tests.builders import NOW, Taint, fault, group, node, pod, pods, resources, shape, snapshot
 
 if TYPE_CHECKING:
     from autoscale.model.problem import Problem, Solution
@@ -107,6 +107,43 @@ def test_pods_that_avoid_another_app_share_no_node_with_it() -> None:
     plan = plan_of(snapshot(pods=(*work("a", 2, apart("b")), *work("b", 2, PodRules())), groups=(group(),)))
     assert bought(plan) == {"g8": 2}
     assert sorted({name[0] for name in names} for _, names in claimed(plan)) == [{"a"}, {"b"}]
+
+
+def per_group(plan: Plan) -> dict[str, int]:
+    """Group -> pods that claim its nodes."""
+    found: dict[str, int] = {}
+    for name, names in claimed(plan):
+        found[name] = found.get(name, 0) + len(names)
+    return found
+
+
+@pytest.mark.parametrize(("count", "each"), [(6, (2, 2, 2)), (7, (3, 2, 2)), (2, (1, 1))])
+def test_pods_are_spread_over_the_zones_that_are_offered(count: int, each: tuple[int, ...]) -> None:
+    """To the scheduler a zone without a node is no domain; who asks to be spread means the zones that could be had."""
+    plan = plan_of(snapshot(pods=work("web", count, even("web")), groups=zones()))
+    assert per_group(plan) == {f"g-z{i}": pods_there for i, pods_there in enumerate(each)}
+    assert not plan.unmet
+
+
+def test_zones_that_are_used_up_or_closed_to_the_pods_do_not_count() -> None:
+    """Where a zone can't take its share the others are evened out, and no pod stays pending for it."""
+    first, second, third = zones()
+    few = (first, second, replace(third, max_nodes=1))
+    plan = plan_of(snapshot(pods=work("web", 6, even("web"), gpus=8), groups=few))
+    assert per_group(plan) == {"g-z0": 3, "g-z1": 3}
+    closed = (first, second, replace(third, taints=(Taint("team", "red"),)))
+    assert per_group(plan_of(snapshot(pods=work("web", 4, even("web")), groups=closed))) == {"g-z0": 2, "g-z1": 2}
+    limited = tuple(replace(each, max_nodes=1) for each in (second, third))
+    plan = plan_of(snapshot(pods=work("web", 6, even("web"), gpus=8), groups=(first, *limited)))
+    assert (per_group(plan), plan.unmet) == ({"g-z0": 6}, ())
+
+
+def test_pods_for_which_there_is_room_are_left_to_the_scheduler() -> None:
+    """It sees the one zone with a node, and binds them all there at once: nothing is bought for the others."""
+    groups = zones(running=1)
+    nodes = (node("g-z0-0", labels=dict(groups[0].labels)),)
+    one = (groups[0], *zones()[1:])
+    assert bought(plan_of(snapshot(pods=work("web", 6, even("web")), nodes=nodes, groups=one))) == {}
 
 
 def test_a_running_pod_keeps_others_out_of_its_zone() -> None:
