@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
-from functools import partial
 from typing import TYPE_CHECKING
 
 from autoscale.errors import BadInput, ProviderError
@@ -12,9 +11,9 @@ from autoscale.model.snapshot import CloudView
 from autoscale.model.supply import Fault, FaultKind, NodeGroup, SkippedGroup
 from providers.books import Books
 from providers.gcp import members
-from providers.gcp.calls import Calls, Ref, chunks, last, ref_of
+from providers.gcp.calls import Calls, Ref, last, ref_of
 from providers.gcp.catalog import Book, shipped_book
-from providers.gcp.faults import CLOUD_ERRORS, ambiguous, fault_of, told
+from providers.gcp.faults import CLOUD_ERRORS
 from providers.gcp.groups import Found, bounds, labels_of, model, own_labels, place_of, template_url
 from providers.gcp.making import Maker
 from providers.gcp.naming import Orders
@@ -23,6 +22,7 @@ from providers.gcp.quotas import RegionQuotas
 from providers.gcp.reading import Reader
 from providers.gcp.reserve import Reserve
 from providers.gcp.templates import Template, Templates
+from providers.gcp.writing import GET, Writer
 from providers.recent import Recent
 
 if TYPE_CHECKING:
@@ -36,13 +36,6 @@ if TYPE_CHECKING:
 
 _OBSERVE_S = 60.0  # an observation that takes longer is cut off; what was read of it would be old
 _LIST = "compute.instanceGroupManagers.list"
-_GET = "compute.instanceGroupManagers.get"
-_UPDATE = "compute.instanceGroupManagers.update"
-_ALREADY_THERE = ("alreadyExists", "ALREADY_EXISTS", "RESOURCE_ALREADY_EXISTS")
-
-
-class _AlreadyThereError(ProviderError):
-    """Instances of these names exist in the group."""
 
 
 class GcpProvider:
@@ -66,6 +59,7 @@ class GcpProvider:
         self._templates = Templates(self._calls, now_s=now_s)
         self._orders = Orders(now_s=now_s)
         self._recent = Recent(now_s=now_s)
+        self._writer = Writer(self._calls, self._orders, self._recent, now_s=now_s)
         self._reader = Reader(self._calls, now_s=now_s, lead_s=settings.drain_before_end_s)
         self._quotas = RegionQuotas(self._calls)
         self._maker = Maker(self._calls, now_s=now_s)
@@ -81,7 +75,7 @@ class GcpProvider:
                 raise BadInput("no Google Cloud project: set gcp.project", where="gcp")
             self._calls.groups()
         except CLOUD_ERRORS as error:
-            fault = self._fault(error, doing=_LIST)
+            fault = self._writer.fault(error, doing=_LIST)
             if fault.kind in (FaultKind.DENIED, FaultKind.NOT_FOUND) or fault.code == "Unreachable":
                 raise BadInput(fault.message, where="gcp") from error
 
@@ -91,7 +85,7 @@ class GcpProvider:
         try:
             managers, unreachable = self._calls.groups()
         except CLOUD_ERRORS as error:
-            return CloudView(self.name, faults=(self._fault(error, doing=_LIST),))
+            return CloudView(self.name, faults=(self._writer.fault(error, doing=_LIST),))
         faults = [
             Fault("", FaultKind.OTHER, "Unreachable", f"{_LIST}: {last(place)} does not answer", self._now_s())
             for place in unreachable
@@ -120,48 +114,54 @@ class GcpProvider:
             self._made(offer, target_nodes, request_id)
         found, (low, high) = self._one(group)
         if not low <= target_nodes <= high:
-            raise self._refusal(group, "OutOfBounds", f"target {target_nodes} is outside the group's {low} to {high}")
+            raise self._writer.refusal(
+                group, "OutOfBounds", f"target {target_nodes} is outside the group's {low} to {high}"
+            )
         told = self._recent.target(group, found.target)
         if target_nodes > max(told, found.target):  # whichever is right, no more than what is missing is bought
-            self._grow(found, target_nodes, request_id)
+            if self._writer.wait_for_others(found.ref):
+                found, _ = self._one(group)
+            self._writer.grow(found, target_nodes, request_id)
         elif told not in (found.target, target_nodes):
             text = f"it still shows a target of {found.target}, where we asked for {told}"
-            raise self._refusal(group, "StaleRead", text, FaultKind.THROTTLED)
+            raise self._writer.refusal(group, "StaleRead", text, FaultKind.THROTTLED)
         elif target_nodes < told:
-            self._cancel(found, target_nodes, request_id)
+            self._writer.cancel(found, target_nodes, request_id)
 
     def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
         """Delete those that are there, as many as the minimum allows, and refuse the rest."""
         found, (least, _) = self._one(group)
-        there = {members.instance_id(each.instance): each for each in self._members(found) if members.alive(each)}
+        there = {
+            members.instance_id(each.instance): each for each in self._writer.members(found) if members.alive(each)
+        }
         named = [there[each] for each in dict.fromkeys(instances) if each in there]
         now = min(found.target, self._recent.target(group, found.target))
         allowed = named[: max(0, now - least)]
-        self._delete(found, [each.instance for each in allowed], now, request_id)
+        self._writer.delete(found, [each.instance for each in allowed], now, request_id)
         if len(allowed) < len(named):
             name = members.instance_id(named[len(allowed)].instance)
             if found.target - least > len(allowed):
                 text = f"it still shows a target of {found.target}, where we left {now}; {name} is left for later"
-                raise self._refusal(group, "StaleRead", text, FaultKind.THROTTLED)
+                raise self._writer.refusal(group, "StaleRead", text, FaultKind.THROTTLED)
             text = f"removing {name} would bring the group below its minimum of {least}"
-            raise self._refusal(group, "OutOfBounds", text)
+            raise self._writer.refusal(group, "OutOfBounds", text)
 
     def delete(self, group: str, *, request_id: str) -> None:
         """Delete a group that a pool made, and its instance template."""
         offer = self._offered.of(group)
         if offer is None:
-            raise self._refusal(group, "NotFromTemplate", "no pool that is configured made this group")
+            raise self._writer.refusal(group, "NotFromTemplate", "no pool that is configured made this group")
         ref = Ref(offer.zone, offer.name)
         manager = self._named(ref)
         if manager is None:
             return
         if not offer.owns(own_labels(manager)):
-            raise self._refusal(group, "NotFromTemplate", "no pool that is configured made this group")
+            raise self._writer.refusal(group, "NotFromTemplate", "no pool that is configured made this group")
         found = Found(ref, manager, Template(""), (0, offer.of.pool.max_nodes))
-        inside = sum(members.exists(each) for each in self._members(found))
+        inside = sum(members.exists(each) for each in self._writer.members(found))
         if found.target or inside:
             text = f"it has a target of {found.target} and {inside} instances"
-            raise self._refusal(group, "NotEmpty", text)
+            raise self._writer.refusal(group, "NotEmpty", text)
         self._maker.delete(ref, template_url(manager), request_id)
         self._recent.forget(group)
 
@@ -172,20 +172,20 @@ class GcpProvider:
         ref = Ref(offer.zone, offer.name)
         if not 0 <= target_nodes <= offer.of.pool.max_nodes:
             text = f"target {target_nodes} is outside the group's 0 to {offer.of.pool.max_nodes}"
-            raise self._refusal(ref.id, "OutOfBounds", text)
+            raise self._writer.refusal(ref.id, "OutOfBounds", text)
         manager = self._named(ref)
         if manager is None:
             self._maker.make(offer, request_id)
             self._recent.forget(ref.id)
         elif not offer.owns(own_labels(manager)):
-            raise self._refusal(ref.id, "NameTaken", taken(offer))
+            raise self._writer.refusal(ref.id, "NameTaken", taken(offer))
 
     def _named(self, ref: Ref) -> compute.InstanceGroupManager | None:
         """The group of that name, whosever it is; None when there is none. Raises ProviderError."""
         try:
             return self._calls.group(ref)
         except CLOUD_ERRORS as error:
-            fault = self._fault(error, group=ref.id, doing=_GET)
+            fault = self._writer.fault(error, group=ref.id, doing=GET)
             if fault.kind == FaultKind.NOT_FOUND:
                 return None
             raise ProviderError(fault) from error
@@ -216,113 +216,17 @@ class GcpProvider:
         """The group as it is now, and its bounds. Raises ProviderError, NOT_FOUND also when it is not one of ours."""
         ref = ref_of(group)
         if ref is None:
-            raise self._refusal(group, "GroupNotFound", "no group of this name is found", FaultKind.NOT_FOUND)
+            raise self._writer.refusal(group, "GroupNotFound", "no group of this name is found", FaultKind.NOT_FOUND)
         try:
             manager = self._calls.group(ref)
         except CLOUD_ERRORS as error:
-            raise ProviderError(self._fault(error, group=group, doing=_GET)) from error
+            raise ProviderError(self._writer.fault(error, group=group, doing=GET)) from error
         found, unread = self._found([manager])
         if unread:
             raise ProviderError(replace(unread[0], group=group))
         if not found:
-            raise self._refusal(group, "GroupNotFound", "no rule of gcp.discover finds it", FaultKind.NOT_FOUND)
+            raise self._writer.refusal(group, "GroupNotFound", "no rule of gcp.discover finds it", FaultKind.NOT_FOUND)
         limits = found[0].bounds
         if isinstance(limits, str):
-            raise self._refusal(group, "BadBounds", limits, FaultKind.BAD_TEMPLATE)
+            raise self._writer.refusal(group, "BadBounds", limits, FaultKind.BAD_TEMPLATE)
         return found[0], limits
-
-    def _members(self, found: Found) -> list[compute.ManagedInstance]:
-        try:
-            return self._calls.members(found.ref)
-        except CLOUD_ERRORS as error:
-            raise ProviderError(self._fault(error, group=found.ref.id, doing=_GET)) from error
-
-    # ---- writing
-
-    def _grow(self, found: Found, target: int, request_id: str) -> None:
-        """Names follow from the order and the place in the group: the same order twice is the same instances."""
-        ref = found.ref
-        if not (self._recent.knows(ref.id) or self._orders.is_open(ref)):
-            self._wait_for_others(ref)
-            found, _ = self._one(ref.id)
-        now = max(found.target, self._recent.target(ref.id, found.target))
-        order = self._orders.open(ref, request_id)
-        names = order.names(found.manager.base_instance_name, range(now + 1, target + 1))
-        for part in chunks(names):
-            try:
-                self._send(ref, partial(self._calls.create, ref, part, order.token(part)))
-            except _AlreadyThereError:  # the open order had been heard, and the group shows an old target
-                break
-        self._accepted(found, target)
-
-    def _cancel(self, found: Found, target: int, request_id: str) -> None:
-        """Names that wait for a machine are deleted by name; only what is left of the difference is a resize."""
-        ref, its = found.ref, self._members(found)
-        there = sum(members.alive(each) for each in its)
-        if target < min(there, found.target):
-            text = f"target {target} would let Google choose which of {there} instances to end; remove them by id"
-            raise self._refusal(ref.id, "WouldTerminate", text)
-        surplus = found.target - target
-        waiting = [each.instance for each in its if members.waiting(each)][:surplus]
-        self._delete(found, waiting, found.target, request_id)
-        if len(waiting) < surplus:
-            order = self._orders.open(ref, request_id)
-            self._send(ref, partial(self._calls.resize, ref, target, order.token([str(target)])))
-        self._accepted(found, target)
-
-    def _delete(self, found: Found, urls: Sequence[str], now: int, request_id: str) -> None:
-        for part in chunks(urls):
-            order = self._orders.open(found.ref, request_id)
-            self._send(found.ref, partial(self._calls.delete, found.ref, part, order.token(part)))
-            now -= len(part)
-            self._accepted(found, now)
-
-    def _accepted(self, found: Found, target: int) -> None:
-        """The open order was taken in: the group has this target now, whatever it shows."""
-        self._orders.close(found.ref)
-        self._recent.asked(found.ref.id, target, before=found.target)
-
-    def _send(self, ref: Ref, write: Callable[[], compute.Operation]) -> None:
-        """Sent once and waited for. A definite no closes the order; without an answer it stays open for the next try."""
-        try:
-            operation = write()
-        except CLOUD_ERRORS as error:
-            fault = self._fault(error, group=ref.id, doing=_UPDATE, writing=True)
-            if fault.code in _ALREADY_THERE:
-                raise _AlreadyThereError(fault) from error
-            if not ambiguous(error):
-                self._orders.close(ref)
-            raise ProviderError(fault) from error
-        try:
-            operation = self._calls.finish(ref, operation)
-        except CLOUD_ERRORS as error:
-            fault = self._fault(error, group=ref.id, doing=_operations(ref, "get"))
-            raise ProviderError(replace(fault, maybe_applied=True)) from error
-        for each in operation.error.errors:
-            code, kind = told(each.code, each.message)
-            text = " ".join((each.message or code).split()).rstrip(".")
-            fault = Fault(ref.id, kind, code, f"{_UPDATE}: {text}", self._now_s())
-            if code in _ALREADY_THERE:
-                raise _AlreadyThereError(fault)
-            self._orders.close(ref)
-            raise ProviderError(fault)
-
-    def _wait_for_others(self, ref: Ref) -> None:
-        """What an earlier life of ours may have asked for just before it ended is finished before anything is bought."""
-        try:
-            for each in self._calls.running(ref):
-                if last(each.target_link) == ref.name:
-                    self._calls.finish(ref, each)
-        except CLOUD_ERRORS as error:
-            raise ProviderError(self._fault(error, group=ref.id, doing=_operations(ref, "list"))) from error
-
-    def _fault(self, error: Exception, *, group: str = "", doing: str, writing: bool = False) -> Fault:
-        return fault_of(error, group=group, at_s=self._now_s(), doing=doing, writing=writing)
-
-    def _refusal(self, group: str, code: str, text: str, kind: FaultKind = FaultKind.OTHER) -> ProviderError:
-        """Our own no, before Google is asked."""
-        return ProviderError(Fault(group=group, kind=kind, code=code, message=text, at_s=self._now_s()))
-
-
-def _operations(ref: Ref, verb: str) -> str:
-    return f"compute.{'zone' if ref.zonal else 'region'}Operations.{verb}"
