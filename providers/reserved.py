@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from autoscale.model.supply import Notice, NoticeKind, Quota
+from autoscale.model.supply import Quota
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
@@ -28,19 +28,15 @@ class Stock:
     ends_at_s: int | None = None
 
 
-def bounded(group: NodeGroup, stock: Stock, *, now_s: int, lead_s: int) -> NodeGroup:
-    """The group of a reservation: no larger than that, closed `lead_s` before its end, when its nodes begin to be drained."""
+def bounded(group: NodeGroup, stock: Stock, *, lead_s: int) -> NodeGroup:
+    """The group of a reservation: no larger than that, and with its end, `lead_s` before which its nodes are drained."""
     if stock.state:
-        return _closed(group, f"its reservation {stock.name} is {stock.state}: nothing is bought")
+        note = Reason(
+            Code.UNMODELLED, f"its reservation {stock.name} is {stock.state}: nothing is bought", source=group.provider
+        )
+        return replace(group, max_nodes=min(group.max_nodes, group.target_nodes), notes=(*group.notes, note))
     most = min(group.max_nodes, max(group.target_nodes, len(group.staying) + stock.available))
-    group = replace(group, max_nodes=most, ends_at_s=stock.ends_at_s)
-    if stock.ends_at_s is None or stock.ends_at_s - now_s > lead_s:
-        return group
-    notice = Notice(NoticeKind.ENDING, f"reservation {stock.name} ends", stock.ends_at_s)
-    group = replace(group, instances=tuple(replace(each, notice=each.notice or notice) for each in group.instances))
-    return _closed(
-        group, f"its reservation {stock.name} ends in {max(0, stock.ends_at_s - now_s)} s: nothing is bought"
-    )
+    return replace(group, max_nodes=most, ends_at_s=stock.ends_at_s, ending_lead_s=lead_s)
 
 
 def shared(groups: Mapping[str, NodeGroup], stocks: Mapping[str, Stock]) -> tuple[Quota, ...]:
@@ -53,8 +49,3 @@ def shared(groups: Mapping[str, NodeGroup], stocks: Mapping[str, Stock]) -> tupl
             text = f"machines of reservation {stock.name}"
             out.append(Quota(stock.name, text, "machines", stock.total, dict.fromkeys(mine, 1), max(0, others)))
     return tuple(out)
-
-
-def _closed(group: NodeGroup, text: str) -> NodeGroup:
-    note = Reason(Code.UNMODELLED, text, source=group.provider)
-    return replace(group, max_nodes=min(group.max_nodes, group.target_nodes), notes=(*group.notes, note))

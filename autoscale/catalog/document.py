@@ -45,7 +45,7 @@ class _Machine(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults
 class _Quote(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True, gc=False):
     type: _Name
     zone: _Name
-    capacity_type: Literal["on-demand", "spot", "reserved"]
+    capacity_type: Literal["on-demand", "spot", "reserved", "flex-start"]
     usd_per_hour: Decimal
     at: _Moment = 0
     currency: str = "USD"
@@ -54,7 +54,7 @@ class _Quote(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=T
 class _Refusal(Struct, forbid_unknown_fields=True, rename="camel", omit_defaults=True, gc=False):
     type: _Name
     zone: _Name
-    capacity_type: Literal["on-demand", "spot", "reserved"]
+    capacity_type: Literal["on-demand", "spot", "reserved", "flex-start"]
     found: str
     reason: str
     kept_microusd_per_hour: _Count = 0

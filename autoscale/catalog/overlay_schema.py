@@ -9,7 +9,7 @@ from pydantic import Field
 from autoscale.config import values
 from autoscale.config.schema import Count, DurationS, Money, Section, Share, Word, reads
 
-_CAPACITY_TYPES = ("on-demand", "spot", "reserved")
+_CAPACITY_TYPES = ("on-demand", "spot", "reserved", "flex-start")
 
 
 def _patterns(value: object) -> tuple[str, ...]:

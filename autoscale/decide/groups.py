@@ -83,7 +83,8 @@ def turn_group(fleet: Fleet, group: NodeGroup, slots: Sequence[Slot], faults: Ma
     waiting = [slot for slot in waiting if slot.id not in served]
     taken = _taken(fleet, group, waiting, given, unfunded=established + len(waiting) - asked)
     waiting = waiting[: len(waiting) - len(taken)]
-    late = [slot for slot in waiting if now - slot.claimed_at_s >= settings.provision_timeout_s]
+    patience_s = max(settings.provision_timeout_s, group.provision_s or 0)
+    late = [slot for slot in waiting if now - slot.claimed_at_s >= patience_s]
     dead = _dead(fleet, group)
     fault = faults.get(group.id) or faults.get(group.offering.key)
     closed = _closed(fleet, group, fault)

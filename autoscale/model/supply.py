@@ -21,6 +21,7 @@ class CapacityType(StrEnum):
     ON_DEMAND = "on-demand"
     SPOT = "spot"
     RESERVED = "reserved"
+    FLEX_START = "flex-start"  # waits in the cloud's queue until it can be had, and ends after an agreed time
 
 
 @dataclass(frozen=True, slots=True)
@@ -148,6 +149,7 @@ class NodeGroup:
     not `made` yet is there to plan on, with a target of 0. `delete_after_s` is how long a group of a template may be empty
     before it is deleted, None for ever. `ends_at_s` is when its machines are taken away: the end of a reservation;
     `ending_lead_s` how long before that nothing is bought any more and its nodes are drained, None as the settings say.
+    `provision_s` is how long its nodes may take to join where that is longer than usual: the cloud's queue is in it.
     """
 
     id: str
@@ -170,6 +172,7 @@ class NodeGroup:
     delete_after_s: int | None = None
     ends_at_s: int | None = None
     ending_lead_s: int | None = None
+    provision_s: int | None = None
 
     @property
     def staying(self) -> tuple[Instance, ...]:

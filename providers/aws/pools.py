@@ -33,7 +33,7 @@ _KEYS = (
     "tags", "zones",
 )  # fmt: skip
 _OURS = ("CapacityReservationSpecification", "InstanceMarketOptions", "InstanceRequirements")  # not the base's to say
-_WAYS = tuple(CapacityType)
+_WAYS = (CapacityType.ON_DEMAND, CapacityType.SPOT, CapacityType.RESERVED)
 _UNFIT = re.compile(r"[^A-Za-z0-9().\-/_]")  # what no name of a launch template may have
 _ID = re.compile(r"lt-[0-9a-f]{8,17}")
 _LONGEST = 119  # of a group's name: a launch template's may have 128 and ends in a digest

@@ -198,7 +198,32 @@ class Calls:
         request = kind(**self._at(ref), filter='status != "DONE"', max_results=_PAGE)
         return [each for page in self._pages(self._operations(ref).list, request) for each in page.items]
 
+    def resize_requests(self, ref: Ref) -> list[compute.InstanceGroupManagerResizeRequest]:
+        """What a zonal group was asked for through Google's queue, done or not."""
+        client = self._client(compute.InstanceGroupManagerResizeRequestsClient)
+        request = compute.ListInstanceGroupManagerResizeRequestsRequest(**self._named(ref), max_results=_PAGE)
+        return [each for page in self._pages(client.list, request) for each in page.items]
+
     # ---- writes
+
+    def insert_resize_request(
+        self, ref: Ref, name: str, size: int, run_for_s: int | None, request_id: str
+    ) -> compute.Operation:
+        """Have so many machines wait in the queue of a zonal group, to run so long."""
+        resource = compute.InstanceGroupManagerResizeRequest(name=name, resize_by=size)
+        if run_for_s is not None:
+            resource.requested_run_duration = compute.Duration(seconds=run_for_s)
+        request = compute.InsertInstanceGroupManagerResizeRequestRequest(
+            **self._named(ref), instance_group_manager_resize_request_resource=resource, request_id=request_id
+        )
+        return self._client(compute.InstanceGroupManagerResizeRequestsClient).insert_unary(request, **self._once)
+
+    def cancel_resize_request(self, ref: Ref, name: str, request_id: str) -> compute.Operation:
+        """Take it out of the queue; refused once it is fulfilled."""
+        request = compute.CancelInstanceGroupManagerResizeRequestRequest(
+            **self._named(ref), resize_request=name, request_id=request_id
+        )
+        return self._client(compute.InstanceGroupManagerResizeRequestsClient).cancel_unary(request, **self._once)
 
     def create(self, ref: Ref, names: Sequence[str], request_id: str) -> compute.Operation:
         """Have the group create instances of these names, which raises its target by as many."""

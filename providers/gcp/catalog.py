@@ -28,6 +28,8 @@ def capacity_labels(capacity_type: CapacityType) -> dict[str, str]:
         labels |= {"cloud.google.com/gke-spot": "true", "cloud.google.com/gke-provisioning": "spot"}
     elif capacity_type == CapacityType.ON_DEMAND:
         labels["cloud.google.com/gke-provisioning"] = "standard"
+    elif capacity_type == CapacityType.FLEX_START:
+        labels["cloud.google.com/gke-flex-start"] = "true"
     return labels
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from math import prod
 from types import MappingProxyType
 from typing import TYPE_CHECKING
@@ -13,6 +13,7 @@ from autoscale.model.workload import Code, Reason
 from providers.gcp import machines
 from providers.gcp.calls import Ref, last
 from providers.gcp.catalog import capacity_labels, zone_labels
+from providers.gcp.line import MODEL, Line
 from providers.gcp.tpus import TOPOLOGY, tpu_of
 
 if TYPE_CHECKING:
@@ -32,24 +33,44 @@ _LOCAL_SSD_GIB = 375
 _MARKETS = {
     "STANDARD": CapacityType.ON_DEMAND,
     "SPOT": CapacityType.SPOT,
+    MODEL: CapacityType.FLEX_START,
     "RESERVATION_BOUND": CapacityType.RESERVED,
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """A group that one of the rules found, with what its template says; `bounds` is a sentence when they can't be read."""
+    """A group that one of the rules found, with what its template says; `bounds` is a sentence when they can't be read.
+
+    `line` is what waits in its queue, of a group whose machines are had so.
+    """
 
     ref: Ref
     manager: compute.InstanceGroupManager
     template: Template | Fault
     bounds: tuple[int, int] | str
+    line: Line = field(default_factory=Line)
+
+    @property
+    def flex(self) -> bool:
+        """Whether its machines are asked for through a queue."""
+        return not isinstance(self.template, Fault) and self.template.market == MODEL
+
+    @property
+    def run_for_s(self) -> int | None:
+        """How long its machines may run."""
+        return None if isinstance(self.template, Fault) else self.template.run_for_s
+
+    @property
+    def size(self) -> int:
+        """The group's own target size, those that are suspended or stopped included."""
+        manager = self.manager
+        return manager.target_size + manager.target_suspended_size + manager.target_stopped_size
 
     @property
     def target(self) -> int:
-        """How many instances it should have, those that are suspended or stopped included."""
-        manager = self.manager
-        return manager.target_size + manager.target_suspended_size + manager.target_stopped_size
+        """How many instances it is to have, those that wait in a queue included."""
+        return self.size + self.line.nodes
 
 
 def place_of(manager: compute.InstanceGroupManager) -> Ref:
@@ -133,6 +154,7 @@ def model(found: Found, settings: GcpSettings, book: Book) -> NodeGroup | Skippe
         min_nodes=limits[0],
         max_nodes=limits[1],
         target_nodes=found.target,
+        provision_s=settings.queue_for_s if found.flex else None,
         notes=tuple(Reason(Code.UNMODELLED, text, source="gcp") for text in (*notes, *_remarks(found.manager))),
     )
 
@@ -143,6 +165,8 @@ def _problem(manager: compute.InstanceGroupManager, template: Template) -> str:
         return "a Google autoscaler changes its size"
     if manager.instance_flexibility_policy.instance_selections:
         return "it chooses among machine types (instanceFlexibilityPolicy), which is not supported yet"
+    if template.market == MODEL and manager.region:
+        return "it is regional; flex-start capacity is asked for through zonal groups"
     if template.market not in _MARKETS:
         return f"provisioning model {template.market} is not supported yet"
     if _sliced(manager, template):
@@ -205,12 +229,13 @@ def _price(
     spec: Specification, zones: list[str], capacity_type: CapacityType, settings: GcpSettings, book: Book
 ) -> tuple[int, list[str]] | str:
     """The dearest of all zones that a node may land in, with what had to be assumed, or why there is no price."""
-    dearest, guessed, foreign = 0, False, False
+    dearest, guessed, foreign, assumed = 0, False, False, False
     for zone in zones:
         amount = settings.price(spec.name, zone, capacity_type)
         if capacity_type == CapacityType.RESERVED:
             amount = settings.price_as_reserved(spec.name, zone)
         if amount is None:
+            assumed = True
             foreign = foreign or region_of(zone) != book.region
             known = _listed(spec, zone, book)
             if isinstance(known, str):
@@ -220,6 +245,8 @@ def _price(
             amount = spot if capacity_type == CapacityType.SPOT and spot else on_demand
         dearest = max(dearest, amount)
     notes = []
+    if capacity_type == CapacityType.FLEX_START and assumed:
+        notes.append("the price of flex-start is not known; it is priced as on-demand")
     if guessed:
         notes.append("the spot price is not known; it is priced as on-demand")
     if foreign:

@@ -18,7 +18,7 @@ from autoscale.model.frozen import empty
 from autoscale.model.supply import CapacityType
 from providers import pool_settings
 from providers.pool_settings import texts
-from providers.settings_values import refuse_unknown_keys, text
+from providers.settings_values import duration_s, refuse_unknown_keys, text
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping
@@ -35,10 +35,13 @@ NAME_KEY = "compute.googleapis.com/reservation-name"  # by which machines name t
 POOL = "gpu-autoscale-pool"  # label on what we made: its value is the pool's name
 CLUSTER = "gpu-autoscale-cluster"
 NODE_LABELS, NODE_TAINTS = "gpu-autoscale-node-labels", "gpu-autoscale-node-taints"  # metadata of the machines
-_KEYS = (*pool_settings.KEYS, "instance_template", "reservations", "zones")
-_WAYS = (CapacityType.ON_DEMAND, CapacityType.SPOT, CapacityType.RESERVED)
-_MODELS = {CapacityType.ON_DEMAND: "STANDARD", CapacityType.SPOT: "SPOT"}
+_KEYS = (*pool_settings.KEYS, "instance_template", "reservations", "run_for", "zones")
+_WAYS = tuple(CapacityType)
+_MODELS = {CapacityType.ON_DEMAND: "STANDARD", CapacityType.SPOT: "SPOT", CapacityType.FLEX_START: "FLEX_START"}
+# A group takes resize requests as long as it neither replaces nor moves its machines by itself.
+_QUEUEING = {"instance_lifecycle_policy": {"default_action_on_failure": "DO_NOTHING"}}
 _ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
+_LONGEST_RUN_S = 7 * 86_400
 _LONGEST = 54  # of a group's name: a template's may have 63 and ends in a digest
 
 
@@ -47,7 +50,7 @@ class GcpPool:
     """A pool, and what only Google needs of it.
 
     `instance_template` has all that the pool does not say. `machines` has its instance types. `reservations` are names, with
-    * and ? for any, of those that it offers as `reserved`.
+    * and ? for any, of those that it offers as `reserved`. `run_for_s` is how long flex-start machines run.
     """
 
     pool: Pool
@@ -55,6 +58,7 @@ class GcpPool:
     zones: tuple[str, ...]
     machines: Mapping[str, Specification] = field(default_factory=empty, hash=False)
     reservations: tuple[str, ...] = ()
+    run_for_s: int = 86_400
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,8 +83,9 @@ class Offer:
             base,
             machine_type=self.spec.machine_type,
             accelerators=self._attached,
-            market=self._market,
+            market=self.market,
             reservation=self.reservation.name if self.reservation else "",
+            run_for_s=self.of.run_for_s if self.capacity_type is CapacityType.FLEX_START else base.run_for_s,
         )
 
     def as_pool(self, group: NodeGroup, *, made: bool) -> NodeGroup:
@@ -106,13 +111,16 @@ class Offer:
             for name, count in self._attached
         ]
         scheduling = properties.scheduling
-        scheduling.provisioning_model = self._market
+        scheduling.provisioning_model = self.market
         scheduling.preemptible = False
         if self.spec.accelerators:
             scheduling.on_host_maintenance = "TERMINATE"  # machines with GPUs can't be moved
-        if self._market != "STANDARD":
+        if self.market != "STANDARD":
             scheduling.automatic_restart = False
             scheduling.instance_termination_action = "DELETE"
+        if self.capacity_type is CapacityType.FLEX_START:
+            scheduling.max_run_duration = compute_v1.Duration(seconds=self.of.run_for_s)
+            properties.reservation_affinity = compute_v1.ReservationAffinity(consume_reservation_type="NO_RESERVATION")
         properties.scheduling = scheduling
         if self.reservation is not None:
             properties.reservation_affinity = compute_v1.ReservationAffinity(
@@ -135,10 +143,11 @@ class Offer:
             instance_template=template_url,
             target_size=0,
             all_instances_config={"properties": {"labels": dict(self.marks)}},
+            **(_QUEUEING if self.capacity_type is CapacityType.FLEX_START else {}),
         )
 
     @property
-    def _market(self) -> str:
+    def market(self) -> str:
         """The provisioning model. Machines of a reservation with an end live as long as it does."""
         if self.reservation is not None:
             return "RESERVATION_BOUND" if self.reservation.ends else "STANDARD"
@@ -217,6 +226,14 @@ def _group_name(cluster: str, of: GcpPool, machine: str, zone: str, way: str) ->
     return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9].rstrip('-')}-{_digest(name)}"
 
 
+def _run_for_s(given: Mapping[str, Any], where: str) -> int:
+    found = duration_s(given, "run_for", where, "24h")
+    if not 600 <= found <= _LONGEST_RUN_S:
+        expected = "a time between 10m and 7d"
+        raise BadInput("wrong value", where=f"{where}.run_for", expected=expected, found=repr(given["run_for"]))
+    return found
+
+
 def _digest(of: str) -> str:
     return hashlib.sha256(of.encode()).hexdigest()[:8]
 
@@ -241,4 +258,4 @@ def _pool(name: str, given: Mapping[str, Any], known: Mapping[str, Specification
     if bool(reservations) != (CapacityType.RESERVED in pool.capacity_types):
         raise BadInput("reservations and the capacity type reserved go together", where=f"{where}.reservations")
     machines = {each: known[each] for each in pool.instance_types}
-    return GcpPool(pool, template, tuple(sorted(set(zones))), machines, tuple(reservations))
+    return GcpPool(pool, template, tuple(sorted(set(zones))), machines, tuple(reservations), _run_for_s(given, where))

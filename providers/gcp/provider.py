@@ -15,9 +15,11 @@ from providers.gcp.calls import Calls, Ref, last, ref_of
 from providers.gcp.catalog import Book, shipped_book
 from providers.gcp.faults import CLOUD_ERRORS
 from providers.gcp.groups import Found, bounds, labels_of, model, own_labels, place_of, template_url
+from providers.gcp.line import Line, queued
 from providers.gcp.making import Maker
 from providers.gcp.naming import Orders
 from providers.gcp.offered import Offered, taken
+from providers.gcp.queue import Queue
 from providers.gcp.quotas import RegionQuotas
 from providers.gcp.reading import Reader
 from providers.gcp.reserve import Reserve
@@ -60,6 +62,7 @@ class GcpProvider:
         self._orders = Orders(now_s=now_s)
         self._recent = Recent(now_s=now_s)
         self._writer = Writer(self._calls, self._orders, self._recent, now_s=now_s)
+        self._queue = Queue(self._calls, self._writer, self._orders, now_s=now_s)
         self._reader = Reader(self._calls, now_s=now_s, lead_s=settings.drain_before_end_s)
         self._quotas = RegionQuotas(self._calls)
         self._maker = Maker(self._calls, now_s=now_s)
@@ -93,12 +96,15 @@ class GcpProvider:
         self._reserve.begin(faults)
         found, unread = self._found(managers)
         faults += unread
+        found = self._with_queues(found, faults)
         modelled = [(each, model(each, self._settings, self._books.of(each.ref.region))) for each in found]
         unmade = self._offered.unmade({place_of(each).id for each in managers}, faults)
         offered = [each for each in unmade if isinstance(each, NodeGroup)]
         left_out = [each for each in (*(g for _, g in modelled), *unmade) if isinstance(each, SkippedGroup)]
         groups = [(each, self._offered.pooled(each, group)) for each, group in modelled if isinstance(group, NodeGroup)]
+        lines = {each.ref.id: each.line for each in found}
         read = sorted([*self._reader.with_members(groups, until, faults), *offered], key=lambda each: each.id)
+        read = [queued(each, lines.get(each.id, Line())) for each in read]
         read, ceilings = self._reserve.bounded(found, read, faults)
         return CloudView(
             provider=self.name,
@@ -121,11 +127,18 @@ class GcpProvider:
         if target_nodes > max(told, found.target):  # whichever is right, no more than what is missing is bought
             if self._writer.wait_for_others(found.ref):
                 found, _ = self._one(group)
-            self._writer.grow(found, target_nodes, request_id)
+            if found.flex:
+                self._queue.grow(found, max(told, found.target), target_nodes, request_id)
+            else:
+                self._writer.grow(found, target_nodes, request_id)
         elif told not in (found.target, target_nodes):
             text = f"it still shows a target of {found.target}, where we asked for {told}"
             raise self._writer.refusal(group, "StaleRead", text, FaultKind.THROTTLED)
         elif target_nodes < told:
+            if found.flex:
+                if self._queue.cancel(found, target_nodes, request_id) == target_nodes:
+                    return
+                found = replace(found, line=Line())
             self._writer.cancel(found, target_nodes, request_id)
 
     def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
@@ -157,7 +170,8 @@ class GcpProvider:
             return
         if not offer.owns(own_labels(manager)):
             raise self._writer.refusal(group, "NotFromTemplate", "no pool that is configured made this group")
-        found = Found(ref, manager, Template(""), (0, offer.of.pool.max_nodes))
+        found = Found(ref, manager, Template("", market=offer.market), (0, offer.of.pool.max_nodes))
+        found = self._queue.look(found) if found.flex else found
         inside = sum(members.exists(each) for each in self._writer.members(found))
         if found.target or inside:
             text = f"it has a target of {found.target} and {inside} instances"
@@ -212,6 +226,16 @@ class GcpProvider:
         failed = [each for each in templates.values() if isinstance(each, Fault)]
         return out, [each for each in failed if each.kind != FaultKind.NOT_FOUND]
 
+    def _with_queues(self, found: Sequence[Found], faults: list[Fault]) -> list[Found]:
+        """The groups with what waits in their queues; without it a group would look as if it were to have less."""
+        out = []
+        for each in found:
+            try:
+                out.append(self._queue.look(each) if each.flex and each.ref.zonal else each)
+            except ProviderError as error:
+                faults.append(replace(error.fault, group=""))
+        return out
+
     def _one(self, group: str) -> tuple[Found, tuple[int, int]]:
         """The group as it is now, and its bounds. Raises ProviderError, NOT_FOUND also when it is not one of ours."""
         ref = ref_of(group)
@@ -229,4 +253,4 @@ class GcpProvider:
         limits = found[0].bounds
         if isinstance(limits, str):
             raise self._writer.refusal(group, "BadBounds", limits, FaultKind.BAD_TEMPLATE)
-        return found[0], limits
+        return (self._queue.look(found[0]) if found[0].flex else found[0]), limits

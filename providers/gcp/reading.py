@@ -42,7 +42,7 @@ class Reader:
 
         That list also tells what no group does: which machines are to be maintained.
         """
-        busy = [each for each in groups if each[0].target or _moving(each[0].manager)]
+        busy = [each for each in groups if each[0].size or _moving(each[0].manager)]
         still = [] if len(busy) <= _FEW else [each for each in busy if not _moving(each[0].manager)]
         out = {group.id: group for _, group in groups}
         told: list[compute.Instance] = []
@@ -57,7 +57,7 @@ class Reader:
             made.setdefault(members.created_by(each), []).append(each)
         for found, group in still:
             its = made.get(f"{found.ref.place}/{found.ref.name}", [])
-            if len(its) == found.target:
+            if len(its) == found.size:
                 out[group.id] = replace(group, instances=members.listed(its, self._of(found)))
                 busy.remove((found, group))
         known = {members.instance_id(each.self_link): each for each in told}

@@ -27,11 +27,10 @@ class Reserve:
     def __init__(
         self, calls: Calls, offered: Offered, books: Books[Book], *, now_s: Callable[[], int], lead_s: int
     ) -> None:
-        """`lead_s`: how long before its end a reservation is closed and its nodes are drained."""
+        """`lead_s`: how long before its end a reservation is left alone and its nodes are drained."""
         self._calls = calls
         self._offered = offered
         self._books = books
-        self._now_s = now_s
         self._lead_s = lead_s
         self._reservations = Reservations(calls, now_s=now_s)
         self._read: tuple[Reservation, ...] | None = None
@@ -72,4 +71,4 @@ class Reserve:
         return out
 
     def _bounded(self, group: NodeGroup, stock: Stock | None) -> NodeGroup:
-        return bounded(group, stock, now_s=self._now_s(), lead_s=self._lead_s) if stock else group
+        return bounded(group, stock, lead_s=self._lead_s) if stock else group

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from autoscale.model.supply import CapacityType
     from providers.gcp.pools import GcpPool
 
-_KEYS = ("discover", "drain_before_end", "endpoint_url", "pools", "prices", "project")
+_KEYS = ("discover", "drain_before_end", "endpoint_url", "pools", "prices", "project", "queue_for")
 _DISCOVER = "mig:namePrefix=PREFIX, mig:label=KEY:VALUE or mig:name=NAME, then ,min=NUMBER,max=NUMBER if wanted"
 _HOW = ("namePrefix", "label", "name")
 
@@ -52,6 +52,7 @@ class GcpSettings:
     cluster: the cluster's name, which is part of the names of groups that are made.
     pools: templates that groups are made from on first use.
     drain_before_end_s: how long before a machine's end that is known, or its maintenance, it is drained.
+    queue_for_s: how long flex-start machines may take, Google's queue included, before they are looked for elsewhere.
     prices: `MACHINE` or `MACHINE/ZONE/CAPACITY-TYPE` (`*` for any zone) -> micro-US$ per hour, before the catalogue's.
     """
 
@@ -62,6 +63,7 @@ class GcpSettings:
     cluster: str = ""
     pools: tuple[GcpPool, ...] = ()
     drain_before_end_s: int = 3600
+    queue_for_s: int = 3600
 
     @classmethod
     def parse(
@@ -78,6 +80,7 @@ class GcpSettings:
             prices=prices(settings.get("prices", {}), "gcp", "machine", list(known)),
             cluster=cluster,
             pools=pools(settings, known),
+            queue_for_s=duration_s(settings, "queue_for", "gcp", "1h"),
             drain_before_end_s=duration_s(settings, "drain_before_end", "gcp", "1h"),
         )
 

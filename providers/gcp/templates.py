@@ -29,7 +29,7 @@ class Template:
     """What a template launches. `market` is Google's provisioning model, `STANDARD` when it names none.
 
     `reservation` is the one that it names, empty for none; `disk_gib` is None unless the boot disk is sized. `placed`: where
-    its machines stand is decided together (resource policies).
+    its machines stand is decided together (resource policies). `run_for_s` is how long they may run, None for ever.
     """
 
     machine_type: str
@@ -38,6 +38,7 @@ class Template:
     reservation: str = ""
     placed: bool = False
     disk_gib: int | None = None
+    run_for_s: int | None = None
     labels: Mapping[str, str] = field(default_factory=empty, hash=False)
     env: KubeEnv | str = field(default_factory=KubeEnv, hash=False)
 
@@ -110,6 +111,7 @@ def parse(found: compute.InstanceTemplate) -> Template:
         reservation=_named(properties.reservation_affinity),
         placed=bool(properties.resource_policies),
         disk_gib=boot[0] if boot and boot[0] else None,
+        run_for_s=scheduling.max_run_duration.seconds or None,
         labels=dict(properties.labels),
         env=kube_env(metadata.get("kube-env", "")),
     )

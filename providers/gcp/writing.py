@@ -55,11 +55,7 @@ class Writer:
 
     def cancel(self, found: Found, target: int, request_id: str) -> None:
         """Names that wait for a machine are deleted by name; only what is left of the difference is a resize."""
-        ref, its = found.ref, self.members(found)
-        there = sum(members.alive(each) for each in its)
-        if target < min(there, found.target):
-            text = f"target {target} would let Google choose which of {there} instances to end; remove them by id"
-            raise self.refusal(ref.id, "WouldTerminate", text)
+        ref, its = found.ref, self.guard(found, target)
         surplus = found.target - target
         waiting = [each.instance for each in its if members.waiting(each)][:surplus]
         self.delete(found, waiting, found.target, request_id)
@@ -67,6 +63,15 @@ class Writer:
             order = self._orders.open(ref, request_id)
             self.send(ref, partial(self._calls.resize, ref, target, order.token([str(target)])))
         self.accepted(found, target)
+
+    def guard(self, found: Found, target: int) -> list[compute.ManagedInstance]:
+        """The group's instances as they are now; refused when the target would end any."""
+        its = self.members(found)
+        there = sum(members.alive(each) for each in its)
+        if target < min(there, found.target):
+            text = f"target {target} would let Google choose which of {there} instances to end; remove them by id"
+            raise self.refusal(found.ref.id, "WouldTerminate", text)
+        return its
 
     def delete(self, found: Found, urls: Sequence[str], now: int, request_id: str) -> None:
         """Delete these and lower the target of `now` by as many."""

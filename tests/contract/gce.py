@@ -20,7 +20,7 @@ from .gce_project import Project, RefusedError
 from .wire import Rule, take
 
 _GROUP = re.compile(
-    r"/(?P<kind>zones|regions)/(?P<place>[^/]+)/instanceGroupManagers/(?P<name>[^/]+)(?:/(?P<verb>\w+))?"
+    r"/(?P<kind>zones|regions)/(?P<place>[^/]+)/instanceGroupManagers/(?P<name>[^/]+)(?:/(?P<verb>\w+)(?:/(?P<request>[^/]+)/cancel)?)?"
 )
 _GROUPS = re.compile(r"/zones/(?P<place>[^/]+)/instanceGroupManagers")
 _TEMPLATE = re.compile(r"/(?:global|regions/[^/]+)/instanceTemplates/[^/]+")
@@ -155,6 +155,14 @@ class Gce(Project, Served):
                     query,
                     lambda: self._delete(group, urls, skip=skip),
                 )
+            case "resizeRequests" if method == "GET":
+                found = compute.InstanceGroupManagerResizeRequestsListResponse(items=list(group.requests.values()))
+                return json_of(found)
+            case "resizeRequests" if match["request"]:
+                return self._write(path, query, lambda: self._unqueue(group, match["request"]))
+            case "resizeRequests":
+                wanted = compute.InstanceGroupManagerResizeRequest.from_json(body, ignore_unknown_fields=False)
+                return self._write(path, query, lambda: self._queue(group, wanted))
             case "resize":
                 return self._write(
                     f"/{kind_of(group.place)}/{group.place}/instanceGroupManagers/{group.name}",
@@ -201,6 +209,7 @@ class Gce(Project, Served):
         return items[start : start + size], str(start + size) if start + size < len(items) else ""
 
 
+_READING = (None, "listManagedInstances", "resizeRequests")
 _PERMISSIONS = {
     "instanceGroupManagers": "compute.instanceGroupManagers.list",
     "instances": "compute.instances.list",
@@ -224,12 +233,14 @@ def _action(path: str, method: str) -> str:
         return f"compute.{match['kind'].removesuffix('s')}Operations.{'get' if match['name'] else 'list'}"
     match = _GROUP.fullmatch(path)
     verb = match["verb"] if match else None
-    return f"compute.instanceGroupManagers.{'get' if verb in (None, 'listManagedInstances') else verb}"
+    if match and verb == "resizeRequests" and method != "GET":
+        verb = "cancelResizeRequest" if match["request"] else "insertResizeRequest"
+    return f"compute.instanceGroupManagers.{'get' if verb in _READING else verb}"
 
 
 def permission(action: str) -> str:
     """The right that an action of the wire needs: all changes of a group need the same one."""
-    changes = ("createInstances", "deleteInstances", "resize")
+    changes = ("createInstances", "deleteInstances", "resize", "insertResizeRequest", "cancelResizeRequest")
     return "compute.instanceGroupManagers.update" if action.rpartition(".")[2] in changes else action
 
 

@@ -49,6 +49,7 @@ class Group:
     target: int = 0
     machines: dict[str, Machine] = field(default_factory=dict)
     more: dict[str, Any] = field(default_factory=dict)
+    requests: dict[str, compute.InstanceGroupManagerResizeRequest] = field(default_factory=dict)
 
 
 class Project:
@@ -60,6 +61,7 @@ class Project:
         self.stockouts: dict[str, tuple[str, str]] = {}
         self.left: dict[str, int] = {}  # zone that is about to run out -> machines that it still has
         self.quotas: dict[str, tuple[float, float]] = {}  # metric -> limit and usage, of any region
+        self.lifecycle: dict[str, str] = {}  # group that was made -> what it does about machines that fail
         self.reservations: list[compute.Reservation] = []
         self.operation_errors: list[tuple[str, str]] = []
         self.unreachable: list[str] = []
@@ -211,6 +213,7 @@ class Project:
         if f"/global/{manager.instance_template.partition('/global/')[2]}" not in self.templates:
             raise RefusedError(404, "notFound", f"The resource '{manager.instance_template}' was not found")
         labels = dict(manager.all_instances_config.properties.labels)
+        self.lifecycle[manager.name] = manager.instance_lifecycle_policy.default_action_on_failure
         self.group(manager.name, place, template=manager.instance_template, nodes=manager.target_size, labels=labels)
 
     def _delete_group(self, group: Group) -> None:
@@ -232,6 +235,38 @@ class Project:
             else:
                 self._start(machine)
         group.target += len(names)
+
+    def _queue(self, group: Group, request: compute.InstanceGroupManagerResizeRequest) -> None:
+        """A resize request waits until `serve_queue`, and the size does not show it."""
+        if request.name in group.requests:
+            raise RefusedError(409, "alreadyExists", f"The resource '{request.name}' already exists")
+        self._count += 1
+        request.state = "ACCEPTED"
+        request.creation_timestamp = f"2023-11-14T22:13:{self._count % 60:02}.000-08:00"
+        group.requests[request.name] = request
+
+    def _unqueue(self, group: Group, name: str) -> None:
+        if group.requests[name].state != "ACCEPTED":
+            raise RefusedError(400, "invalid", f"The resize request '{name}' can't be cancelled")
+        group.requests[name].state = "CANCELLED"
+
+    def serve_queue(self, place: str, name: str) -> None:
+        """All that waits is had."""
+        with self._lock:
+            group = self.groups[place, name]
+            for request in group.requests.values():
+                if request.state == "ACCEPTED":
+                    request.state = "SUCCEEDED"
+                    self._create(group, [f"{request.name}-{n}" for n in range(request.resize_by)])
+
+    def fail_queue(self, place: str, name: str, code: str, message: str) -> None:
+        """Nothing of what waits will be had."""
+        with self._lock:
+            for request in self.groups[place, name].requests.values():
+                if request.state == "ACCEPTED":
+                    request.state = "FAILED"
+                    errors = {"errors": [{"code": code, "message": message}]}
+                    request.status = compute.InstanceGroupManagerResizeRequestStatus(error=errors)
 
     def _full(self, reservation: compute.Reservation) -> bool:
         return self.used(reservation) >= reservation.specific_reservation.count

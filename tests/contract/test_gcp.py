@@ -183,8 +183,8 @@ def test_groups_are_found_by_name_prefix_or_label(
         ),
         (
             {"scheduling": {"provisioning_model": "FLEX_START"}},
-            {},
-            "provisioning model FLEX_START is not supported yet",
+            {"region": "us-central1"},
+            "it is regional; flex-start capacity is asked for through zonal groups",
         ),
         (
             kube_env(node_taints=f"a={SECRET}"),

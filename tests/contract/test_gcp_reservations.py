@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 from autoscale.errors import BadInput
-from autoscale.model.supply import CapacityType, NodeGroup, Notice, NoticeKind, Offering, Quota
+from autoscale.model.supply import CapacityType, NodeGroup, Offering, Quota
 from providers.gcp.settings import GcpSettings
 
 from .cloud_gce import GCE_ZONE, GceCloud, gcp_provider
@@ -64,20 +64,14 @@ def test_groups_that_share_a_reservation_have_a_ceiling_together(gce: GceCloud) 
     assert view.quotas == (Quota("block", "machines of reservation block", "machines", 4, dict.fromkeys(ids, 1), 1),)
 
 
-def test_a_reservation_is_drained_before_its_end(gce: GceCloud) -> None:
-    """From `drain_before_end` on nothing is bought of it, and its machines have notice."""
-    gce.gce.reserve("block", GCE_ZONE, "g2-standard-4", 4, delete_at_time=in_(gce, minutes=90))
+def test_a_reservation_with_an_end_says_when_and_how_long_before_it_is_drained(gce: GceCloud) -> None:
+    """The engine buys nothing of it from then on."""
+    gce.gce.reserve("block", GCE_ZONE, "g2-standard-4", 4, delete_at_time="2030-01-01T01:00:00.000+01:00")
     group_of(gce, "gpu", "block", nodes=1)
-    before = seen(gce)
-    ends_at_s = before.ends_at_s
-    assert ends_at_s is not None
-    assert (before.max_nodes, before.instances[0].notice) == (4, None)
-    gce.clock.sleep(40 * 60)
-    after = seen(gce)
-    assert (after.max_nodes, after.ends_at_s) == (1, ends_at_s)
-    assert after.instances[0].notice == Notice(NoticeKind.ENDING, "reservation block ends", ends_at_s)
-    (note,) = after.notes
-    assert note.text.startswith("its reservation block ends in ")
+    group = seen(gce)
+    assert (group.max_nodes, group.ends_at_s, group.ending_lead_s) == (4, 1_893_456_000, 3600)
+    sooner = gcp_provider(gce.gce.url, drain_before_end="10m")
+    assert sooner.observe().groups[0].ending_lead_s == 600
 
 
 @pytest.mark.parametrize(

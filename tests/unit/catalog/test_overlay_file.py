@@ -114,7 +114,7 @@ def test_the_example_is_one(tmp_path: Path) -> None:
         ),
         (
             HEAD + "- discount: 1%\n  for: {capacityType: sport}\n",
-            "o.yaml:5: rules[0].for.capacityType: wrong value, expected on-demand, spot, reserved, or a list of them",
+            "o.yaml:5: rules[0].for.capacityType: wrong value, expected on-demand, spot, reserved, flex-start, or a list of them",
         ),
         (HEAD + "- discount: 1%\n  for: {typ: x}\n", "o.yaml:5: rules[0].for.typ: unknown key, expected 'type'"),
         (HEAD + "- interruption: {cost: 1 USD}\n", "o.yaml:4: rules[0].interruption: no rate, expected hourlyRate"),

@@ -186,6 +186,15 @@ def test_a_slot_whose_node_never_came_is_given_up() -> None:
     assert [(f.group, f.code) for f in found.faults] == [("g8", "NodeNeverCame")]
 
 
+@pytest.mark.parametrize(("provision_s", "given_up"), [(None, True), (60, True), (3600, False)])
+def test_a_group_whose_nodes_take_longer_is_waited_for(*, provision_s: int | None, given_up: bool) -> None:
+    """A cloud's queue may take hours; nothing is waited for less long than the settings say."""
+    for age_s, late in ((899, False), (900, given_up), (3600, True)):
+        pods = tuple(replace(p, claim=replace(p.claim, claimed_at_s=NOW - age_s)) for p in CLAIMED if p.claim)
+        found = standing(snapshot(pods=pods, groups=(group(target_nodes=1, provision_s=provision_s),)))
+        assert (found.waiting == pods, [f.code for f in found.faults]) == (late, ["NodeNeverCame"] * late)
+
+
 def test_a_fault_takes_back_only_what_can_not_be_seen_coming() -> None:
     """Two slots, one instance on its way: the lower slot keeps it."""
     pods = (pod("a", claim=("p-000", "g8")), pod("b", claim=("p-001", "g8")))

@@ -57,7 +57,7 @@ def test_all_that_can_be_said() -> None:
             {"projekt": "x"},
             (
                 "gcp.projekt: unknown key; did you mean project?, expected one of discover, drain_before_end, endpoint_url, "
-                "pools, prices, project"
+                "pools, prices, project, queue_for"
             ),
         ),
         ({"project": 3}, "gcp.project: wrong type, expected a text, found 3"),

@@ -69,7 +69,7 @@ def test_all_that_can_be_said() -> None:
         ({"pools": {"a": {"resources": ROOM, "min": 3, "max": 2}}}, "kwok.pools.a: min is above max, found 3 and 2"),
         (
             {"pools": {"a": {"resources": ROOM, "capacityType": "free"}}},
-            "kwok.pools.a.capacityType: wrong value, expected one of on-demand, spot, reserved, found 'free'",
+            "kwok.pools.a.capacityType: wrong value, expected one of on-demand, spot, reserved, flex-start, found 'free'",
         ),
         (
             {"pools": {"a": {"resources": ROOM, "taints": ["gpu"]}}},
