@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from autoscale.model.problem import Problem, Solution
     from autoscale.model.snapshot import CloudView, ClusterView, Snapshot
     from autoscale.model.supply import NodeGroup
+    from autoscale.model.toll import Toll
     from autoscale.model.workload import DemandClass, Reason
 
 
@@ -197,6 +198,10 @@ class Cluster(Protocol):
 
     def restore(self, node: str) -> None:
         """Take that taint off again."""
+        ...
+
+    def note_gone(self, toll: Toll) -> None:
+        """Write down how many nodes have gone when, for whoever looks next."""
         ...
 
     def evict(self, pod: tuple[str, str]) -> None:

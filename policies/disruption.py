@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING, ClassVar
 
 from autoscale.errors import BadInput
 from autoscale.model.frozen import empty
+from autoscale.model.plan import Disrupt, RemoveNode
+from autoscale.model.toll import since
 from autoscale.model.units import Part
 from autoscale.model.workload import Code, Reason
 from policies.option import for_group, matches, option
@@ -15,10 +17,10 @@ from policies.pools import pools
 from policies.schedule import Window, check, within
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Mapping, Sequence
+    from collections.abc import Iterable, Iterator, Mapping, Sequence
 
     from autoscale.model.disruption import Going
-    from autoscale.model.plan import Plan
+    from autoscale.model.plan import Action, Plan
     from autoscale.model.problem import Problem
     from autoscale.model.snapshot import Snapshot
     from autoscale.model.supply import NodeGroup
@@ -28,6 +30,7 @@ if TYPE_CHECKING:
 REASONS = (Code.DRIFTED.value, Code.EXPIRED.value, Code.IDLE.value, Code.UNHEALTHY.value)
 _HOUR_S, _DAY_S = 3600, 86_400
 _TOLD_AT_ONCE = 5
+_DRY = "would go, but this is a dry run (`disruption.dryRun`)"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,17 +65,22 @@ class Budget:
         )
 
 
+_BUDGETS = (Budget(nodes=Part(ppm=100_000)),)
+_PER_HOUR = Part(ppm=250_000)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Disruption:
     """Budgets, windows and ceilings for nodes that could stay as well, and the hard end of every drain.
 
-    What the cloud takes away goes whatever is said here. Times in seconds; `grace_s` None: a drain waits as long as it takes.
+    What the cloud takes away goes whatever is said here. Of nodes that are empty only what is set holds, not a default, nor a
+    window. Times in seconds; `grace_s` None: a drain waits as long as it takes.
     """
 
     name: ClassVar[str] = "disruption"
-    budgets: tuple[Budget, ...] = option("budgets", ("list of", Budget), default=(Budget(nodes=Part(ppm=100_000)),))
+    budgets: tuple[Budget, ...] | None = option("budgets", ("list of", Budget), default=None)
     windows: tuple[Window, ...] = option("windows", ("list of", Window), default=())
-    per_hour: Part = option("perHour", "count or share", default=Part(ppm=250_000))  # noqa: RUF009 - a Part is a value
+    per_hour: Part | None = option("perHour", "count or share", default=None)  # noqa: RUF009 - a Part is a value
     per_day: Part | None = option("perDay", "count or share", default=None)  # noqa: RUF009 - a Part is a value
     grace_s: int | None = option("terminationGracePeriod", "duration or never", default=None)
     groups: Mapping[str, int | None] = option(
@@ -84,9 +92,28 @@ class Disruption:
         """Nothing to add: what is bought is not disrupted."""
         return problem
 
-    def review(self, plan: Plan, snapshot: Snapshot) -> Plan:  # noqa: ARG002 - a port's shape
-        """Nothing to add: `permit` was asked before."""
-        return plan
+    def review(self, plan: Plan, snapshot: Snapshot) -> Plan:
+        """Hold empty nodes that would be too many with those that go; `permit` was asked about these before."""
+        found = pools(snapshot)
+        counted = _Counted(found, snapshot)
+        for action in plan.actions:
+            node = found.nodes.get(action.node) if isinstance(action, Disrupt) else None
+            if isinstance(action, Disrupt) and node is not None and node.disruption is None:
+                counted.begin(found.group_of[node.name], action.reason.code.value)
+        kept: list[Action] = []
+        held: dict[str, list[str]] = {}
+        for action in plan.actions:
+            group = found.group_of.get(action.node) if isinstance(action, RemoveNode) else None
+            if isinstance(action, RemoveNode) and group is not None and found.nodes[action.node].disruption is None:
+                if why := self._held_empty(counted, group, snapshot.now_s):
+                    held.setdefault(why, []).append(f"{action.node} ({action.reason.code.value})")
+                    continue
+                counted.begin(group, Code.IDLE.value)
+            kept.append(action)
+        if not held:
+            return plan
+        notes = (_said(why, nodes) for why, nodes in held.items())
+        return replace(plan, actions=tuple(kept), notes=(*plan.notes, *notes))
 
     def permit(self, going: Sequence[Going], snapshot: Snapshot) -> tuple[Sequence[Going], Sequence[Reason]]:
         """Those that go already, those that have to, and of the others as many as may begin now."""
@@ -112,22 +139,29 @@ class Disruption:
     def _held(self, counted: _Counted, group: NodeGroup, code: str, now_s: int) -> str:
         """Why a node of the group may not begin to go now; empty when it may."""
         if self.dry_run:
-            return "would go, but this is a dry run (`disruption.dryRun`)"
+            return _DRY
         if self.windows and not any(window.open(now_s) for window in self.windows):
             return "no maintenance window is open (`disruption.windows`)"
-        if counted.last_hour >= self.per_hour.of(counted.nodes):
+        budgets = _BUDGETS if self.budgets is None else self.budgets
+        return self._over(counted, self.per_hour or _PER_HOUR) or next(
+            _over_budget(budgets, counted, group, code, now_s), ""
+        )
+
+    def _held_empty(self, counted: _Counted, group: NodeGroup, now_s: int) -> str:
+        """Why an empty node of the group is not removed now; empty when it may be."""
+        if self.dry_run:
+            return _DRY
+        return self._over(counted, self.per_hour) or next(
+            _over_budget(self.budgets or (), counted, group, Code.IDLE.value, now_s), ""
+        )
+
+    def _over(self, counted: _Counted, per_hour: Part | None) -> str:
+        """Which ceiling is reached; empty when none is."""
+        if per_hour is not None and counted.last_hour >= per_hour.of(counted.nodes):
             return f"{counted.last_hour} of {counted.nodes} nodes have gone in an hour (`disruption.perHour`)"
         if self.per_day is not None and counted.last_day >= self.per_day.of(counted.nodes):
             return f"{counted.last_day} nodes have gone in a day (`disruption.perDay`)"
-        return next(self._over_budget(counted, group, code, now_s), "")
-
-    def _over_budget(self, counted: _Counted, group: NodeGroup, code: str, now_s: int) -> Iterator[str]:
-        for budget in self.budgets:
-            if budget.holds(group, code, now_s):
-                limit = budget.nodes.of(counted.pools.sizes[group.id])
-                there = counted.going(group, budget.reasons)
-                if there >= limit:
-                    yield f"a budget lets {limit} nodes of {group.name} go at once, {there} do (`disruption.budgets`)"
+        return ""
 
     def _with_end(self, going: Going, group: NodeGroup, since_s: int) -> Going:
         grace_s = for_group(self.groups, group, self.grace_s)
@@ -135,6 +169,17 @@ class Disruption:
             return going
         end_s = since_s + grace_s
         return replace(going, end_s=min(going.end_s, end_s) if going.end_s else end_s)
+
+
+def _over_budget(
+    budgets: Iterable[Budget], counted: _Counted, group: NodeGroup, code: str, now_s: int
+) -> Iterator[str]:
+    for budget in budgets:
+        if budget.holds(group, code, now_s):
+            limit = budget.nodes.of(counted.pools.sizes[group.id])
+            there = counted.going(group, budget.reasons)
+            if there >= limit:
+                yield f"a budget lets {limit} nodes of {group.name} go at once, {there} do (`disruption.budgets`)"
 
 
 class _Counted:
@@ -150,6 +195,8 @@ class _Counted:
         unknown = sum(node.disruption is not None and name not in there for name, node in found.nodes.items())
         self.last_hour += unknown  # begun by an engine before this one
         self.last_day += unknown
+        self.last_hour = max(self.last_hour, since(snapshot.cluster.gone, snapshot.now_s, _HOUR_S))
+        self.last_day = max(self.last_day, since(snapshot.cluster.gone, snapshot.now_s, _DAY_S))
         lately = sum(
             0 <= snapshot.now_s - at < _HOUR_S and name not in found.nodes
             for name, at in snapshot.ledger.gone_at_s.items()

@@ -10,10 +10,12 @@ from autoscale.model.frozen import empty
 from autoscale.model.plan import RemoveNode
 from autoscale.model.workload import Code, Reason
 from policies.option import duration, for_group, option
+from policies.pools import pools
 
 if TYPE_CHECKING:
-    from collections.abc import Mapping
+    from collections.abc import Mapping, Sequence
 
+    from autoscale.model.disruption import Going
     from autoscale.model.plan import Plan
     from autoscale.model.problem import Problem
     from autoscale.model.settings import DecideSettings
@@ -33,6 +35,19 @@ class Idle:
         """The decision starts from the shortest time of all; `review` holds what has to wait longer."""
         times = [time for time in (self.after_s, *self.groups.values()) if time is not None]
         return replace(settings, idle_after_s=min(times) if times else None)
+
+    def permit(self, going: Sequence[Going], snapshot: Snapshot) -> tuple[Sequence[Going], Sequence[Reason]]:
+        """Nodes that go for want of work begin to only once they have been without it for as long as their group says."""
+        found, since = pools(snapshot), snapshot.ledger.unused_since_s
+        out = []
+        for each in going:
+            group, node = found.group_of.get(each.node), found.nodes.get(each.node)
+            if each.reason.code is Code.IDLE and group is not None and node is not None and node.disruption is None:
+                after_s = for_group(self.groups, group, self.after_s)
+                if after_s is None or snapshot.now_s - since.get(each.node, snapshot.now_s) < after_s:
+                    continue
+            out.append(each)
+        return out, ()
 
     def shape(self, problem: Problem, question: Question, snapshot: Snapshot) -> Problem:  # noqa: ARG002 - a port's shape
         """Nothing to add: what is bought is not idle."""

@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, TypeVar
 
 from autoscale.act.crew import failure, side_by_side
 from autoscale.act.drain import close_nodes, evict_pods
+from autoscale.act.gone import note_gone
 from autoscale.act.removal import remove_nodes
 from autoscale.act.resizing import resize_groups
 from autoscale.errors import AutoscaleError, Conflict, NotFound, ProviderError
@@ -77,6 +78,7 @@ def act(
     receipts += remove_nodes(cluster, provider_of, plan.id, _of(plan, RemoveNode))
     receipts += side_by_side(lambda delete: _delete(hands, plan.id, delete), _of(plan, DeleteGroup), threads)
     receipts += side_by_side(lambda announce: _announce(hands, announce), _of(plan, Announce), threads)
+    note_gone(cluster, snapshot, receipts, clock.now_s())
     return tuple(receipts)
 
 

@@ -59,6 +59,7 @@ def remember(
         grown_at_s=grown,
         shrunk_at_s=shrunk,
         idle_since_s=_since(ledger.idle_since_s, plan.idle, now_s),
+        unused_since_s=_since(ledger.unused_since_s, plan.unused, now_s),
         announced={key: at for key, at in announced.items() if now_s - at < settings.announce_again_s},
         ready_since_s=_since(ledger.ready_since_s, plan.ready, now_s),
         starting_since_s=_since(ledger.starting_since_s, plan.starting, now_s),
@@ -99,6 +100,7 @@ def without_times(ledger: Ledger) -> Ledger:
     return replace(
         ledger,
         idle_since_s={},
+        unused_since_s={},
         ready_since_s={},
         starting_since_s={},
         short_since_s={},

@@ -11,7 +11,6 @@ from autoscale.decide.question import Berth
 from autoscale.decide.reservations import Phase
 from autoscale.demand.fit import keys_read, reads_name
 from autoscale.demand.volumes import total_requests, unshared
-from autoscale.model.names import SLOT
 from autoscale.model.resources import Resources
 
 if TYPE_CHECKING:
@@ -55,7 +54,7 @@ def _existing(
         if (
             node.name in taken
             or node.name in fleet.going
-            or node.disruption
+            or (node.disruption and not fleet.returning(node))
             or node.deleting
             or node.unschedulable
             or not node.ready
@@ -66,7 +65,7 @@ def _existing(
             useful[room] = any(request.fits(room) for request in least)
         if not useful[room]:
             continue
-        taints = tuple(taint for taint in node.taints if taint.key != SLOT)
+        taints = fleet.taints(node)
         signature = (*(node.labels.get(key) for key in keys), *_told_apart(ground, node.name))
         alike = (fleet.group_of.get(node.name, ""), signature, taints, node.name if named else "", room)
         merged.setdefault(alike, []).append(node)
@@ -79,7 +78,7 @@ def _existing(
             limit=len(nodes),
             names=tuple(node.name for node in nodes),
             labels=nodes[0].labels,
-            taints=tuple(taint for taint in nodes[0].taints if taint.key != SLOT),
+            taints=fleet.taints(nodes[0]),
         )
 
 

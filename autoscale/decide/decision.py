@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections import Counter
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import TYPE_CHECKING
 
 from autoscale.decide import commitments
 from autoscale.decide.answer import answer
 from autoscale.decide.disrupt import beginners, choose, withheld
-from autoscale.decide.drain import drain, unplaced
+from autoscale.decide.drain import Drains, drain, unplaced
 from autoscale.decide.empty_groups import delete_empty, empty_groups
 from autoscale.decide.explain import announcements, unmet
 from autoscale.decide.fleet import survey
@@ -24,6 +24,7 @@ from autoscale.decide.scale_down import idle_nodes, scale_down
 from autoscale.decide.scale_up import packing, scale_up
 from autoscale.decide.settle import settle
 from autoscale.decide.unbought import spare
+from autoscale.decide.unused import bought, bought_for, idle, latter, unused_nodes
 from autoscale.demand.classes import classes
 from autoscale.demand.pending import left_to_others
 from autoscale.model.plan import ClaimPods, Plan, RemoveNode, Unclaim
@@ -32,9 +33,9 @@ if TYPE_CHECKING:
     from collections.abc import Iterable, Sequence
 
     from autoscale.decide.answer import Answer
-    from autoscale.decide.drain import Drains
     from autoscale.decide.fleet import Fleet
     from autoscale.decide.lifecycle import Standing
+    from autoscale.model.disruption import Going
     from autoscale.model.plan import Action
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
@@ -57,10 +58,10 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     id_ = name_plan(facts, packed, taken)
     up = scale_up(standing, best, id_)
     onto = {one.name for one in best.placed.placements if one.berth.kind == "existing"}
-    idle = idle_nodes(fleet, standing, onto)
+    empty_nodes = idle_nodes(fleet, standing, onto)
     drained = Counter(action.group for action in drains.actions if isinstance(action, RemoveNode))
     resized = {resize.group for resize in up.resizes}
-    down = scale_down(fleet, standing, idle, resized, drained) if held is None else ()
+    down = scale_down(fleet, standing, empty_nodes, resized, drained) if held is None else ()
     empty = empty_groups(fleet, standing, resized)
     left = unmet(fleet, standing, best, classes(unmodelled))
     said = announcements(fleet, up.claims, up.resizes, left, ours)
@@ -99,7 +100,8 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         pending_classes=_class_count(best, unmodelled),
         oldest_pending_s=max((max(0, snapshot.now_s - pod.created_at_s) for pod in ours), default=0),
         method=best.solution.method if best.solution else "",
-        idle=idle,
+        idle=empty_nodes,
+        unused=unused_nodes(fleet, standing, onto),
         short=tuple(node.name for node in fleet.nodes if _short(fleet, node)),
         ready=tuple(node.name for node in fleet.nodes if node.name in fleet.group_of and fleet.up(node)),
         starting=tuple(sorted(i.id for there in fleet.starting.values() for i in there)),
@@ -114,13 +116,17 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
 
 @dataclass(frozen=True, slots=True)
 class _Tried:
-    """One look at where everything would go. `ours` are the pods that were asked about, those of nodes that go included."""
+    """One look at where everything would go. `ours` are the pods that were asked about, those of nodes that go included.
+
+    `homeless` are uids of pods of nodes that go for whose successors there is no place.
+    """
 
     fleet: Fleet
     standing: Standing
     ours: tuple[Pod, ...]
     best: Answer
-    drains: Drains
+    homeless: frozenset[str]
+    drains: Drains = field(default_factory=lambda: Drains((), ()))
 
 
 def _with_drains(
@@ -130,21 +136,47 @@ def _with_drains(
     as_it_is = survey(snapshot, settings)
     chosen = choose(as_it_is, policies, held)
     going, notes = chosen.going, [*chosen.notes, *([held] if held else [])]
-    while True:
-        fleet = survey(snapshot, settings, going) if going else as_it_is
-        ask = partial(_asked, fleet, policies, solver)
-        standing = stand(fleet)
-        standing, best = spare(standing, ask(standing), ask)
-        ours = ours_of(standing, settings)
-        beyond = [pod for pod in ours if not pod.shape.plannable]
-        homeless = unplaced(best, standing, beyond)
-        late = beginners(fleet, homeless)
-        if not late:
-            break
-        notes += [withheld(fleet.going[name], "there is no place for its pods") for name in late]
+    look = partial(_looked, snapshot, policies, solver, settings, as_it_is)
+    tried = look(going=going)
+    while late := _late(tried):
+        notes += [withheld(tried.fleet.going[name], why) for name, why in late.items()]
         going = tuple(each for each in going if each.node not in late)
-    found = drain(fleet, standing, best, homeless, held)
-    return _Tried(fleet, standing, tuple(ours), best, replace(found, notes=(*notes, *found.notes)))
+        tried = look(going=going)
+    if bought(tried.best) and (unwanted := idle(tried.fleet)):
+        other = look(going=tuple(each for each in going if each.node not in unwanted))
+        if bought(other.best) < bought(tried.best):  # pods that wait can have these
+            notes += [withheld(tried.fleet.going[name], "pods that wait can use it") for name in unwanted]
+            tried = other
+    found = drain(tried.fleet, tried.standing, tried.best, tried.homeless, held)
+    return replace(tried, drains=replace(found, notes=(*notes, *found.notes)))
+
+
+def _looked(
+    snapshot: Snapshot,
+    policies: Sequence[Policy],
+    solver: Solver,
+    settings: DecideSettings,
+    as_it_is: Fleet,
+    *,
+    going: Sequence[Going],
+) -> _Tried:
+    """Where everything would go if these nodes go."""
+    fleet = survey(snapshot, settings, going) if going else as_it_is
+    ask = partial(_asked, fleet, policies, solver)
+    standing = stand(fleet)
+    standing, best = spare(standing, ask(standing), ask)
+    ours = ours_of(standing, settings)
+    homeless = unplaced(best, standing, [pod for pod in ours if not pod.shape.plannable])
+    return _Tried(fleet, standing, tuple(ours), best, homeless)
+
+
+def _late(tried: _Tried) -> dict[str, str]:
+    """Nodes that may not begin to go after all, or that go for want of work and are wanted, and why."""
+    homeless = latter(tried.fleet, beginners(tried.fleet, tried.homeless))
+    if homeless:
+        return dict.fromkeys(sorted(homeless), "there is no place for its pods")
+    dear = latter(tried.fleet, bought_for(tried.fleet, tried.best))
+    return dict.fromkeys(sorted(dear), "a node would be bought for its pods")
 
 
 def _asked(fleet: Fleet, policies: Sequence[Policy], solver: Solver, standing: Standing) -> Answer:

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 from autoscale.decide.notices import noticed
 from autoscale.decide.protection import DO_NOT_DISRUPT, protected
+from autoscale.decide.unused import unused
 from autoscale.model.workload import Code, Reason
 from autoscale.ports import Permitter, Proposer
 
@@ -45,6 +46,7 @@ def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None)
         for name, node in nodes.items()
     ]
     wanted = [each for each in found if each is not None]
+    wanted += [each for each in unused(fleet) if each.node in nodes]
     for policy in policies:
         if isinstance(policy, Proposer):
             wanted += [each for each in policy.propose(fleet.snapshot) if each.node in nodes]

@@ -12,6 +12,7 @@ from autoscale.demand.daemons import Daemons
 from autoscale.demand.pending import waits
 from autoscale.demand.volumes import ATTACHED, group_with_limits, with_volumes
 from autoscale.model.frozen import empty
+from autoscale.model.names import DISRUPTED, SLOT
 from autoscale.model.supply import InstanceState
 
 if TYPE_CHECKING:
@@ -23,7 +24,7 @@ if TYPE_CHECKING:
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
     from autoscale.model.supply import Instance, Learnt, Node, NodeGroup
-    from autoscale.model.workload import Pod, Reason
+    from autoscale.model.workload import Pod, Reason, Taint
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +75,15 @@ class Fleet:
         """Whether the node is ready and shows the devices that its group promises."""
         group = self.groups.get(self.group_of.get(node.name, ""))
         return node.ready and (group is None or all(node.allocatable[device] > 0 for device in group.devices))
+
+    def returning(self, node: Node) -> bool:
+        """Whether the node was closed by us and goes no more: this look gives it back."""
+        return node.disruption is not None and node.name in self.group_of and node.name not in self.going
+
+    def taints(self, node: Node) -> tuple[Taint, ...]:
+        """The node's taints without those of ours that are for others than the pods that wait, or that come off now."""
+        ours = (SLOT, DISRUPTED) if self.returning(node) else (SLOT,)
+        return tuple(taint for taint in node.taints if taint.key not in ours)
 
     def workload(self, node: str) -> list[Pod]:
         """What runs on the node beside DaemonSet and static pods."""

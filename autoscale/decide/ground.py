@@ -15,7 +15,6 @@ from autoscale.demand.classes import PER_POD_LABELS
 from autoscale.demand.kinds import Kind, means, regards, term_of
 from autoscale.demand.sites import Site
 from autoscale.demand.world import World
-from autoscale.model.names import SLOT
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -165,7 +164,7 @@ def _keys(rules: PodRules) -> Iterator[str]:
 
 def _site(fleet: Fleet, world: World, node: Node) -> Site:
     """A node that is there, with all its DaemonSet pods. Our own taint comes and goes."""
-    taints = tuple(taint for taint in node.taints if taint.key != SLOT)
+    taints = fleet.taints(node)
     group = fleet.groups.get(fleet.group_of.get(node.name, ""))
     room = node.allocatable
     if group is not None and not fleet.up(node):

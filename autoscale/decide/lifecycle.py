@@ -124,7 +124,7 @@ def _others(fleet: Fleet, claims: Claims) -> _Others:
 def _others_would_fit(fleet: Fleet, slot: Slot, node: Node, others: _Others) -> bool:
     """Whether the scheduler could put a pod here that is planned on another node."""
     room = node.allocatable - total_requests(fleet.bound.get(node.name, ()))
-    taints = tuple(taint for taint in node.taints if taint.key != SLOT)
+    taints = fleet.taints(node)
     return any(
         slots != {slot.id} and shape.requests.fits(room) and admits(shape, node.labels, taints, node_name=node.name)
         for shape, slots in others.shapes.items()

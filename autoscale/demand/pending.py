@@ -36,6 +36,11 @@ def waits(pod: Pod) -> bool:
     return not (pod.node_name or pod.deleting or pod.finished or pod.gated or pod.mirror or pod.daemon)
 
 
+def expendable(pod: Pod, settings: DecideSettings) -> bool:
+    """Whether no node is bought, or kept, for the pod: it runs where there is room."""
+    return pod.shape.priority < settings.expendable_below
+
+
 def left_to_others(pod: Pod, settings: DecideSettings) -> str:
     """Why no node is bought for a pod that waits, as a sentence about it; empty when one is."""
     shape = pod.shape
@@ -43,7 +48,7 @@ def left_to_others(pod: Pod, settings: DecideSettings) -> str:
         return (
             f"its scheduler {shape.scheduler_name} is not one that nodes are bought for (`scheduling.schedulerNames`)"
         )
-    if shape.priority < settings.expendable_below:
+    if expendable(pod, settings):
         return (
             f"its priority {shape.priority} is below {settings.expendable_below} (`scheduling.expendableBelow`): it runs "
             "where there is room, and no node is bought for it"

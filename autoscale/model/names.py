@@ -14,8 +14,10 @@ DISRUPTED = PREFIX + "disrupted"  # taint and annotation of a node that goes: wh
 DISRUPTED_AT = PREFIX + "disrupted-at"
 CHECKPOINTS = PREFIX + "checkpoints"  # a job's pod says with it that it goes on where it was stopped
 
-FREEZES = "kube-system"  # the namespace that is annotated to freeze all removals: it is always there, and admins' alone
-FREEZE = PREFIX + "freeze"  # ... with this, and why
+FREEZES = "kube-system"  # the namespace that is annotated for the whole cluster: it is always there, and admins' alone
+FREEZE = PREFIX + "freeze"  # ... with this, to freeze all removals, and why
+
+GONE = PREFIX + "gone"  # ... and with this, how many nodes have gone in the last day, and when
 
 STARTING = "starting"  # value of the taint that a group's machines may register with, so that nobody comes too early
 

@@ -179,7 +179,7 @@ class Plan:
 
     `id` is a hash of what the plan does and rests on. `fingerprint` covers the facts it rests on: pods waiting, nodes,
     groups and their targets, prices. Money is micro-US$ per hour; cost and bound are of what is newly bought.
-    What the ledger is to remember of the moment: `idle` and `ready` are names of nodes, `starting` ids of instances that
+    What the ledger is to remember of the moment: `idle`, `unused` (nobody needs them, whoever is on them) and `ready` are names of nodes, `starting` ids of instances that
     are no node yet, `short` names of nodes with fewer devices than promised, `empty` ids of groups made from a template that
     hold nothing, `faults` what keeps groups from delivering, said for the first time, `learnt` what nodes of groups turned
     out to have.
@@ -201,6 +201,7 @@ class Plan:
     oldest_pending_s: int = 0
     method: str = ""
     idle: tuple[str, ...] = ()
+    unused: tuple[str, ...] = ()
     ready: tuple[str, ...] = ()
     starting: tuple[str, ...] = ()
     short: tuple[str, ...] = ()

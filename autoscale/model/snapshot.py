@@ -13,12 +13,13 @@ if TYPE_CHECKING:
 
     from autoscale.model.rules import DisruptionBudget
     from autoscale.model.supply import Fault, Learnt, Node, NodeGroup, Quota, SkippedGroup
+    from autoscale.model.toll import Toll
     from autoscale.model.workload import DaemonSet, Pod
 
 
 @dataclass(frozen=True, slots=True)
 class ClusterView:
-    """The cluster: finished pods are left out, DaemonSet and static pods are in. `namespaces`: name -> its labels."""
+    """The cluster: finished pods are left out, DaemonSet and static pods are in. `namespaces`: name -> its labels. `gone`: nodes of the last day."""
 
     nodes: tuple[Node, ...] = ()
     pods: tuple[Pod, ...] = ()
@@ -27,6 +28,7 @@ class ClusterView:
     storage: Storage = NO_STORAGE
     budgets: tuple[DisruptionBudget, ...] = ()
     frozen: str = ""
+    gone: Toll = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,8 @@ class Ledger:
     """The engine's only memory between ticks; rebuilt from cluster and cloud after a crash (worst case: asked again).
 
     `backoffs`: group id -> Backoff. `targets`: group id -> the target we last asked for, kept until the cloud shows it.
-    `grown_at_s`, `shrunk_at_s`: group id -> when. `idle_since_s`: node name -> when it was first seen without work.
+    `grown_at_s`, `shrunk_at_s`: group id -> when. `idle_since_s`: node name -> when it was first seen without work;
+    `unused_since_s`: the same, pods that could as well be elsewhere not counted as work.
     `announced`: `uid/event/what about` -> when, so that an Event is not repeated. `ready_since_s`: node name -> when it was
     first seen with its devices; `starting_since_s`: instance id -> when it was first seen without a node;
     `empty_since_s`: id of a group made from a template -> when it was first seen with nothing in it. `blocked`: uid of a pod
@@ -90,6 +93,7 @@ class Ledger:
     grown_at_s: Mapping[str, int] = field(default_factory=empty)
     shrunk_at_s: Mapping[str, int] = field(default_factory=empty)
     idle_since_s: Mapping[str, int] = field(default_factory=empty)
+    unused_since_s: Mapping[str, int] = field(default_factory=empty)
     announced: Mapping[str, int] = field(default_factory=empty)
     ready_since_s: Mapping[str, int] = field(default_factory=empty)
     starting_since_s: Mapping[str, int] = field(default_factory=empty)

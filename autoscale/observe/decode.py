@@ -13,12 +13,14 @@ from typing import TYPE_CHECKING, NamedTuple
 
 import msgspec
 
+from autoscale.model import toll
 from autoscale.model.frozen import empty
 from autoscale.model.names import (
     CLAIMED_AT,
     DISRUPTED,
     DISRUPTED_AT,
     FREEZE,
+    GONE,
     GROUP,
     NEXT_CLAIMED_AT,
     NEXT_GROUP,
@@ -60,6 +62,7 @@ class Namespace(NamedTuple):
     name: str
     labels: Mapping[str, str]
     freeze: str = ""
+    gone: toll.Toll = ()
 
 
 def pod(raw: bytes | msgspec.Raw) -> Pod:
@@ -78,10 +81,12 @@ def daemon_set(raw: bytes | msgspec.Raw) -> DaemonSet:
 
 
 def namespace(raw: bytes | msgspec.Raw) -> Namespace:
-    """A namespace's name and labels."""
+    """A namespace's name and labels, and what is written on it for the whole cluster."""
     meta = _NAMESPACE.decode(raw).metadata
-    freeze = (meta.annotations or {}).get(FREEZE)
-    return Namespace(meta.name, _texts(bytes(meta.labels)), "" if freeze is None else freeze or "no reason given")
+    notes = meta.annotations or {}
+    freeze = notes.get(FREEZE)
+    frozen = "" if freeze is None else freeze or "no reason given"
+    return Namespace(meta.name, _texts(bytes(meta.labels)), frozen, toll.read(notes.get(GONE, "")))
 
 
 def pod_from_struct(obj: wire.PodObject, *, strict: bool = False) -> Pod:

@@ -118,7 +118,9 @@ class KubeCluster(Verbs):
                         drivers=self._drivers.all(),
                     ),
                     self._budgets.all(),
-                    next((each.freeze for each in self._namespaces.all() if each.name == FREEZES and each.freeze), ""),
+                    *next(
+                        ((each.freeze, each.gone) for each in self._namespaces.all() if each.name == FREEZES), ("", ())
+                    ),
                 ),
             )
         return self._view[1]

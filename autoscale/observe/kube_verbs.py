@@ -17,6 +17,7 @@ from autoscale.model.names import (
     DISRUPTED_AT,
     FREEZE,
     FREEZES,
+    GONE,
     GROUP,
     NEXT_CLAIMED_AT,
     NEXT_GROUP,
@@ -25,6 +26,7 @@ from autoscale.model.names import (
     RESERVED_AT,
     SLOT,
 )
+from autoscale.model.toll import Toll, told
 from autoscale.observe.kube_events import EventWriter
 from autoscale.observe.kube_http import JSON_PATCH, MERGE_PATCH, Http
 
@@ -218,6 +220,11 @@ class Verbs:
     def freeze(self, why: str | None) -> None:
         """Keep every engine from draining or removing nodes; None ends it."""
         patch = {"metadata": {"annotations": {FREEZE: why}}}
+        self._http.patch(f"/api/v1/namespaces/{FREEZES}", patch, content_type=MERGE_PATCH)
+
+    def note_gone(self, toll: Toll) -> None:
+        """Write down how many nodes have gone when, for whoever looks next."""
+        patch = {"metadata": {"annotations": {GONE: told(toll)}}}
         self._http.patch(f"/api/v1/namespaces/{FREEZES}", patch, content_type=MERGE_PATCH)
 
     def evict(self, pod: tuple[str, str]) -> None:

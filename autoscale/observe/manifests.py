@@ -238,7 +238,7 @@ class _Reader:
 
     def namespace(self, found: _Object) -> None:
         """A namespace: its labels count, and its name as one of them."""
-        name, labels, _ = decode.namespace(found.raw)
+        name, labels, *_ = decode.namespace(found.raw)
         self._once(found, "", name)
         self.namespaces[name] = {**labels, "kubernetes.io/metadata.name": name}
 

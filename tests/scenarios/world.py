@@ -26,6 +26,7 @@ from tests.builders import NOW
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
+    from autoscale.model.toll import Toll
     from autoscale.ports import Clock, Policy, Provider
 
 
@@ -100,6 +101,7 @@ class Kube:
     generation: int = 0
     alarms: int = 0
     frozen: str = ""
+    gone: Toll = ()
     budgets: dict[str, int] = field(default_factory=dict)  # owner -> how many of its pods have to be there
     evicted: list[tuple[str, str]] = field(default_factory=list)  # (pod, node), in order
     lost: list[tuple[str, str]] = field(default_factory=list)  # (pod, node): ended with its node, unasked
@@ -116,6 +118,7 @@ class Kube:
             tuple(p for p in self.pods.values() if not p.finished),
             self.daemon_sets,
             frozen=self.frozen,
+            gone=self.gone,
         )
 
     def claim(self, pod: tuple[str, str], *, slot: str, group: str, at_s: int) -> None:
@@ -150,6 +153,11 @@ class Kube:
             raise Disallowed(f"The disruption budget of {owner} needs {self.budgets[owner]} healthy pods")
         self.evicted.append((found.name, found.node_name))
         self.pods[pod[0]] = replace(found, deleting=True, deletion_at_s=self.time.now_s() + 2)
+
+    def note_gone(self, toll: Toll) -> None:
+        """As the port says."""
+        self.fuse.write()
+        self.gone = toll
 
     def disrupt(self, node: str, *, code: str, at_s: int) -> None:
         """As the port says."""

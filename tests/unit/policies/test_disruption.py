@@ -10,6 +10,7 @@ import pytest
 
 from autoscale.errors import BadInput
 from autoscale.model.disruption import Going
+from autoscale.model.plan import Action, Disrupt, Plan, RemoveNode
 from autoscale.model.snapshot import Ledger, Snapshot
 from autoscale.model.supply import Disruption as Closed
 from autoscale.model.units import Part
@@ -66,7 +67,7 @@ def test_budgets_by_reason_and_group() -> None:
     rule = Disruption(budgets=(Budget(nodes=Part(3)), drifted, others), per_hour=Part(99))
     assert len(permitted(rule, fleet(10), Code.DRIFTED)) == 2
     assert len(permitted(rule, fleet(10), Code.EXPIRED)) == 3
-    assert len(permitted(replace(rule, budgets=(*rule.budgets, Budget(nodes=Part(0), groups=("g*",)))), fleet(10))) == 0
+    assert len(permitted(replace(rule, budgets=(drifted, Budget(nodes=Part(0), groups=("g*",)))), fleet(10))) == 0
 
 
 def at(hour: int, minute: int) -> int:
@@ -135,3 +136,41 @@ def test_what_can_not_be_is_refused(made: Any, text: str) -> None:
     """When the configuration is read, not when it would matter."""
     with pytest.raises(BadInput, match=text):
         made()
+
+
+def emptied(world: Snapshot, *also: Action) -> Plan:
+    """A plan that removes every node for want of work."""
+    idle = Reason(Code.IDLE, "no work")
+    return Plan("p", NOW, "f", (*also, *(RemoveNode("g8", n.name, n.name, idle) for n in world.cluster.nodes)))
+
+
+def removed(rule: Disruption, world: Snapshot, *also: Action) -> list[str]:
+    """Names of the nodes that such a plan still removes after the review."""
+    after = rule.review(emptied(world, *also), world)
+    return [each.node for each in after.actions if isinstance(each, RemoveNode)]
+
+
+def test_empty_nodes_are_held_by_what_is_set_and_by_no_default() -> None:
+    """A budget counts those that go already and those that begin to with the same plan."""
+    assert len(removed(Disruption(), fleet(10))) == 10
+    two = Disruption(budgets=(Budget(nodes=Part(2), reasons=("NodeIdle",)),))
+    assert removed(two, fleet(10)) == ["g8-0", "g8-1"]
+    assert removed(two, fleet(10), Disrupt("g8-9", Reason(Code.IDLE, "unused"))) == ["g8-0"]
+    other = Disruption(budgets=(Budget(nodes=Part(2), reasons=("Drifted",)),))
+    assert len(removed(other, fleet(10))) == 10
+    assert removed(Disruption(per_hour=Part(3)), fleet(10)) == ["g8-0", "g8-1", "g8-2"]
+    assert removed(Disruption(dry_run=True), fleet(10)) == []
+    after = Disruption(per_day=Part(9)).review(emptied(fleet(10)), fleet(10))
+    assert [note.text for note in after.notes] == [
+        "g8-9 (NodeIdle): 9 nodes have gone in a day (`disruption.perDay`)",
+    ]
+
+
+def test_ceilings_count_what_engines_before_this_one_wrote_down() -> None:
+    """Three nodes within the hour, eight within the day."""
+    world = fleet(10)
+    world = replace(world, cluster=replace(world.cluster, gone=((NOW - 90_000, 9), (NOW - 7200, 5), (NOW - 60, 3))))
+    assert permitted(Disruption(per_hour=Part(3)), world) == []
+    assert permitted(Disruption(per_hour=Part(4)), world) == ["g8-0"]
+    assert permitted(Disruption(per_hour=Part(9), per_day=Part(8)), world) == []
+    assert permitted(Disruption(per_hour=Part(9), per_day=Part(9)), world) == ["g8-0"]
