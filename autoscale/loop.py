@@ -1,4 +1,7 @@
-"""The loop. One tick is `observe -> decide -> act -> remember`; `run` ticks when something changed, until it is stopped."""
+"""The loop. One tick is `observe -> decide -> act -> remember`; `run` ticks when something changed, until it is stopped.
+
+What a cloud refuses in a tick is planned again in the same one, elsewhere.
+"""
 
 from __future__ import annotations
 
@@ -11,9 +14,10 @@ from autoscale.act import act, remember, without_times
 from autoscale.batch import Batch
 from autoscale.decide import decide
 from autoscale.demand.pending import left_to_others, waits
-from autoscale.model.plan import Announce, Plan, Receipt
+from autoscale.model.plan import Announce, Plan, Receipt, Resize
 from autoscale.model.settings import DecideSettings, LoopSettings
 from autoscale.model.snapshot import Ledger, Snapshot
+from autoscale.model.supply import FaultKind
 from autoscale.observe.snapshot import observe
 from autoscale.ports import Cluster
 
@@ -27,6 +31,7 @@ Burst = Callable[[frozenset[str]], frozenset[str]]
 """Given the uids of the pods that wait for a plan, those that are to wait on, because their burst is not over."""
 
 _JUMP_S = 60  # a clock that was set by more is not the one that times were measured with
+_PLANS = 5  # in a tick: a cloud that refuses one offering after the other must not keep it for ever
 _SLICE_S = 0.5  # how long a wait may go on after the engine was told to stop
 
 
@@ -128,10 +133,29 @@ def changes(plan: Plan) -> bool:
 def tick(
     engine: Engine, ledger: Ledger, clouds: Sequence[CloudView] | None = None, burst: Burst = lambda _: frozenset()
 ) -> Turn:
-    """One turn of the loop. With `clouds` read a moment ago, they are read again before anything is done.
+    """One turn of the loop; several when a cloud refuses purchases, whose pods are planned again at once. The last counts.
 
-    `burst` says which of the pods that wait are not to be planned yet. Raises ClusterError when the cluster can't be read.
+    With `clouds` read a moment ago, they are read again before anything is done. `burst` says which of the pods that wait
+    are not to be planned yet. Raises ClusterError when the cluster can't be read.
     """
+    turn = _turn(engine, ledger, clouds, burst)
+    for _ in range(_PLANS - 1):
+        if not any(map(_refused, turn.receipts)):
+            break
+        turn = _turn(engine, turn.ledger, None, burst)
+    return turn
+
+
+def _refused(receipt: Receipt) -> bool:
+    """Whether a purchase certainly failed, and not only because we ask too often."""
+    action, fault = receipt.action, receipt.fault
+    if not isinstance(action, Resize) or fault is None or action.target_nodes <= action.current_nodes:
+        return False
+    return not fault.maybe_applied and fault.kind is not FaultKind.THROTTLED
+
+
+def _turn(engine: Engine, ledger: Ledger, clouds: Sequence[CloudView] | None, burst: Burst) -> Turn:
+    """Look, decide, act, remember."""
     started = engine.clock.monotonic_s()
     cluster, providers, clock = engine.cluster, engine.providers, engine.clock
     snapshot, plan = _look(engine, ledger, clouds, burst)

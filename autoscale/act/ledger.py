@@ -17,8 +17,7 @@ if TYPE_CHECKING:
     from autoscale.model.plan import Plan, Receipt
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
-    from autoscale.model.supply import Fault
-
+    from autoscale.model.supply import Fault, NodeGroup
 
 _DAY_S = 86_400
 
@@ -33,8 +32,8 @@ def remember(
     now_s: int,
 ) -> Ledger:
     """What the next tick should know."""
-    refused = [r.fault for r in receipts if r.fault is not None and isinstance(r.action, Resize)]
-    sizes = {group.id: group.target_nodes for group in snapshot.groups}
+    groups = {group.id: group for group in snapshot.groups}
+    refused = [_placed(r.fault, groups) for r in receipts if r.fault is not None and isinstance(r.action, Resize)]
     targets, grown, shrunk = dict(ledger.targets), dict(ledger.grown_at_s), dict(ledger.shrunk_at_s)
     announced = dict(ledger.announced)
     for receipt in receipts:
@@ -48,7 +47,8 @@ def remember(
                 targets[id_] = target
                 (grown if target > current else shrunk)[id_] = now_s
             case RemoveNode(id_):
-                targets[id_] = max(0, targets.get(id_, sizes.get(id_, 0)) - 1)
+                shown = groups[id_].target_nodes if id_ in groups else 0
+                targets[id_] = max(0, targets.get(id_, shown) - 1)
                 shrunk[id_] = now_s
             case Announce() as said:
                 announced[announced_key(said)] = now_s
@@ -72,6 +72,14 @@ def remember(
         began_at_s=ledger.began_at_s,
         crowd=crowd(snapshot) if snapshot.cluster.nodes and doubt(snapshot) is None else ledger.crowd,
     )
+
+
+def _placed(fault: Fault, groups: Mapping[str, NodeGroup]) -> Fault:
+    """A stock-out told at the call is one of what the group sells, whoever else sells it."""
+    group = groups.get(fault.group)
+    if fault.kind is not FaultKind.NO_CAPACITY or fault.offering or group is None:
+        return fault
+    return replace(fault, offering=group.offering.key)
 
 
 def _gone(ledger: Ledger, receipts: Sequence[Receipt], now_s: int) -> dict[str, int]:

@@ -8,6 +8,7 @@ from typing import Protocol
 from autoscale.model.snapshot import Ledger
 from autoscale.model.supply import NodeGroup
 from autoscale.model.workload import Toleration
+from autoscale.ports import Provider
 from autoscale.testing import Stage
 from tests.builders import pod, shape
 from tests.scenarios.world import World
@@ -68,6 +69,10 @@ class StageWorld(World):
         """So many of those that run come to their end, the oldest first."""
         for uid in [uid for uid, each in self.kube.pods.items() if each.node_name][:count]:
             del self.kube.pods[uid]
+
+    def use(self, provider: Provider) -> None:
+        """The engine goes on with a provider of other settings."""
+        self.engine = replace(self.engine, providers=(provider,))
 
     def forget(self) -> None:
         """The engine is started anew, with nothing to go by but cluster and cloud."""

@@ -24,7 +24,8 @@ class Rule:
     """What becomes of the next `times` requests of an action.
 
     `error` (status, code, message) answers in the server's place. `rewrite` changes the server's answer. `lost` lets the
-    server act, and then hangs up (0) or keeps silent for as many seconds. The first `after` requests pass untouched.
+    server act, and then hangs up (0) or keeps silent for as many seconds. The first `after` requests pass untouched, and
+    those that do not say `about`.
     """
 
     action: str
@@ -33,12 +34,13 @@ class Rule:
     error: tuple[int, str, str] | None = None
     rewrite: Callable[[str], str] | None = None
     lost: float | None = None
+    about: str = ""
 
 
-def take(rules: list[Rule], action: str) -> Rule | None:
+def take(rules: list[Rule], action: str, body: str = "") -> Rule | None:
     """The rule for this request of the action, used up by one."""
     for rule in rules:
-        if rule.action != action or not rule.times:
+        if rule.action != action or not rule.times or rule.about not in body:
             continue
         if rule.after:
             rule.after -= 1
@@ -119,7 +121,7 @@ class Wire(Served):
         parameters = urllib.parse.parse_qs(body.decode())
         action = parameters.get("Action", [""])[0] or handler.headers.get(_TARGET, "").rpartition(".")[2]
         service = _SERVICE.search(handler.headers.get("Authorization", ""))
-        rule = self._take(action, service["service"] if service else "?")
+        rule = self._take(action, service["service"] if service else "?", body.decode())
         if rule and rule.error:
             refuse(handler, *rule.error)
             return
@@ -145,7 +147,7 @@ class Wire(Served):
             self.frozen[body] = (status, headers, data)
         answer(handler, status, headers, data)
 
-    def _take(self, action: str, service: str) -> Rule | None:
+    def _take(self, action: str, service: str, body: str) -> Rule | None:
         with self._lock:
             self.actions.append(f"{service}:{action}")
-            return take(self.rules, action)
+            return take(self.rules, action, body)

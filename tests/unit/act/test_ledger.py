@@ -60,7 +60,7 @@ def test_each_failure_in_a_row_doubles_the_wait_up_to_the_most() -> None:
     """180 s, 360 s, ... 1800 s."""
     ledger, now, waits = Ledger(), NOW, []
     for _ in range(6):
-        ledger = after(ledger, Receipt(GROW, "refused", fault=fault(at_s=now)), now_s=now)
+        ledger = after(ledger, Receipt(GROW, "refused", fault=fault(kind=FaultKind.QUOTA, at_s=now)), now_s=now)
         waits.append(ledger.backoffs["g8"].until_s - now)
         now = ledger.backoffs["g8"].until_s
     assert waits == [180, 360, 720, 1440, 1800, 1800]
@@ -71,6 +71,14 @@ def test_a_stock_out_is_remembered_by_offering() -> None:
     out = fault(offering="type/z1/spot")
     ledger = after(Ledger(), plan=replace(PLAN, faults=(out,)))
     assert ledger.backoffs == {"type/z1/spot": Backoff(out, NOW + 180)}
+
+
+def test_a_stock_out_told_at_the_call_is_remembered_by_what_the_group_sells() -> None:
+    """As one read from a group's activities is; a quota is the group's own affair as long as it names no offering."""
+    ledger = after(Ledger(), Receipt(GROW, "refused", fault=fault()))
+    sold = WORLD.groups[0].offering.key
+    assert ledger.backoffs == {sold: Backoff(fault(offering=sold), NOW + 180)}
+    assert set(after(Ledger(), Receipt(GROW, "refused", fault=fault(kind=FaultKind.QUOTA))).backoffs) == {"g8"}
 
 
 def test_throttling_is_no_reason_to_rest() -> None:
