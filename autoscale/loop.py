@@ -5,6 +5,7 @@ What a cloud refuses in a tick is planned again in the same one, elsewhere.
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -32,7 +33,7 @@ Burst = Callable[[frozenset[str]], frozenset[str]]
 
 _JUMP_S = 60  # a clock that was set by more is not the one that times were measured with
 _PLANS = 5  # in a tick: a cloud that refuses one offering after the other must not keep it for ever
-_SLICE_S = 0.5  # how long a wait may go on after the engine was told to stop
+_SLICE_S = 0.5  # how long a wait may go on after the engine was told to stop, or the bell was rung
 
 
 class WatchedCluster(Cluster, Protocol):
@@ -51,6 +52,19 @@ class WatchedCluster(Cluster, Protocol):
     def wait_for_change(self, generation: int, timeout_s: float) -> bool:
         """Wait until the generation is another, at most so long; whether it is."""
         ...
+
+
+class Bell:
+    """Rung by whoever hears of something that can't wait until the clouds are read again. Safe to share between threads."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self.rung = 0
+
+    def ring(self) -> None:
+        """Have the loop look at everything, soon."""
+        with self._lock:
+            self.rung += 1
 
 
 class Stop(Protocol):
@@ -121,6 +135,7 @@ class Engine:
     settings: DecideSettings = field(default_factory=DecideSettings)
     rhythm: LoopSettings = field(default_factory=LoopSettings)
     witness: Witness = field(default_factory=Nobody)
+    bell: Bell = field(default_factory=Bell)
     dry_run: bool = False
     threads: int = 16
 
@@ -194,12 +209,14 @@ def run(engine: Engine, stop: Stop, *, once: bool = False) -> Ledger:
     batch = Batch(rhythm.quiet_s, rhythm.batch_max_s)
     clouds: Sequence[CloudView] | None = None
     read_s = 0.0
+    rung = engine.bell.rung
     over = True
     while not stop.is_set():
-        seen = engine.cluster.generation, engine.cluster.alarms
+        seen = _Seen(engine.cluster.generation, engine.cluster.alarms, engine.bell.rung)
         now = clock.monotonic_s()
-        if now - read_s >= rhythm.cloud_read_s:
+        if now - read_s >= rhythm.cloud_read_s or rung != seen.rung:
             clouds = None
+        rung = seen.rung
         busy, rest_s = True, rhythm.joining_s
         try:
             turn = tick(engine, ledger, clouds, partial(batch.hold_back, now_s=now, over=over))
@@ -228,33 +245,41 @@ def _settled(snapshot: Snapshot, burst: Burst, settings: DecideSettings) -> tupl
     return replace(snapshot, cluster=replace(snapshot.cluster, pods=kept)), replace(settings, idle_after_s=None)
 
 
-def _rest(engine: Engine, stop: Stop, seen: tuple[int, int], rest_s: float, *, busy: bool) -> bool:
+@dataclass(frozen=True, slots=True)
+class _Seen:
+    """How far cluster and bell were when a tick began."""
+
+    generation: int
+    alarms: int
+    rung: int
+
+
+def _rest(engine: Engine, stop: Stop, seen: _Seen, rest_s: float, *, busy: bool) -> bool:
     """Wait for a change, at most so long; whether a burst that began meanwhile is over.
 
     While nodes are on their way, a change is looked at soon. Else the whole burst is waited for, unless a node is said to
     end meanwhile.
     """
     rhythm, clock = engine.rhythm, engine.clock
-    generation, alarms = seen
-    if not _changed(engine, stop, generation, rest_s):
+    if not _changed(engine, stop, seen, rest_s):
         return False
     if busy:
         clock.sleep(rhythm.coalesce_s)
         return False
     latest = clock.monotonic_s() + rhythm.batch_max_s
     while not stop.is_set() and (left := latest - clock.monotonic_s()) > 0:
-        if engine.cluster.alarms != alarms:
+        if engine.cluster.alarms != seen.alarms or engine.bell.rung != seen.rung:
             return False
-        generation = engine.cluster.generation
-        if not _changed(engine, stop, generation, min(rhythm.quiet_s, left)):
+        now = replace(seen, generation=engine.cluster.generation)
+        if not _changed(engine, stop, now, min(rhythm.quiet_s, left)):
             break
     return True
 
 
-def _changed(engine: Engine, stop: Stop, seen: int, timeout_s: float) -> bool:
-    """Whether the cluster changes within the time; a stop ends the wait."""
+def _changed(engine: Engine, stop: Stop, seen: _Seen, timeout_s: float) -> bool:
+    """Whether the cluster changes, or the bell is rung, within the time; a stop ends the wait."""
     until = engine.clock.monotonic_s() + timeout_s
     while not stop.is_set() and (left := until - engine.clock.monotonic_s()) > 0:
-        if engine.cluster.wait_for_change(seen, min(left, _SLICE_S)):
+        if engine.bell.rung != seen.rung or engine.cluster.wait_for_change(seen.generation, min(left, _SLICE_S)):
             return True
     return False

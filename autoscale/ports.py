@@ -49,6 +49,19 @@ class Provider(Protocol):
         ...
 
 
+@runtime_checkable
+class Listener(Protocol):
+    """What a provider may be as well: one that hears of what can't wait until the clouds are read again."""
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        """Begin, in a thread of its own. `ring` is called when `observe` has something new to tell. Never raises."""
+        ...
+
+    def deafen(self) -> None:
+        """End it."""
+        ...
+
+
 class Catalogs(Protocol):
     """The last good catalogues that were read from a cloud."""
 

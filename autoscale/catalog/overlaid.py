@@ -5,6 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoscale.ports import Listener
+
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence
 
@@ -34,6 +36,16 @@ class Overlaid:
         view = self._provider.observe()
         groups = tuple(self._overlay.laid_over(group, self._score(group)) for group in view.groups)
         return replace(view, groups=groups)
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        """As the provider does it, if it does."""
+        if isinstance(self._provider, Listener):
+            self._provider.listen(ring)
+
+    def deafen(self) -> None:
+        """As the provider does it, if it does."""
+        if isinstance(self._provider, Listener):
+            self._provider.deafen()
 
     def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:
         """As the provider does it."""

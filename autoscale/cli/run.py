@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import signal
 import threading
+from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 import click
@@ -13,13 +14,15 @@ from autoscale.cli import signals
 from autoscale.cli.options import cluster_options, config_option, overlay_option
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Iterator, Sequence
     from http.server import ThreadingHTTPServer
 
     from prometheus_client import CollectorRegistry
 
     from autoscale.cli.serve import Pulse
+    from autoscale.loop import Engine
     from autoscale.model.snapshot import CloudView
+    from autoscale.ports import Listener
 
 EPILOG = """\b
 Examples:
@@ -108,13 +111,25 @@ def run(
         port = server.server_address[1] if server is not None else None
         log.info("started", cluster=settings.cluster, config=settings.source, dry_run=dry_run, metrics_port=port)
         try:
-            with signals.heard(end, then=signal.SIG_DFL):
+            with signals.heard(end, then=signal.SIG_DFL), _listening(() if once or dry_run else providers, engine):
                 turn_until(engine, stop, once=once)
         finally:
             if server is not None:
                 server.shutdown()
                 server.server_close()
         log.info("stopped")
+
+
+@contextmanager
+def _listening(providers: Sequence[Listener], engine: Engine) -> Iterator[None]:
+    """Hear what clouds say between two looks. A dry run does not: what is heard would be lost to whoever acts."""
+    for provider in providers:
+        provider.listen(engine.bell.ring)
+    try:
+        yield
+    finally:
+        for provider in providers:
+            provider.deafen()
 
 
 def _readable(clouds: Sequence[CloudView]) -> None:

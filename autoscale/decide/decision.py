@@ -91,6 +91,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
             *learning_notes(fleet.wrong, fleet.groups, ours),
             *drains.notes,
             *orphan_notes(fleet, standing),
+            *(note for cloud in snapshot.clouds for note in cloud.notes),
         ),
         bindings=best.solution.bindings if best.solution else (),
         cost_microusd_per_hour=best.cost_microusd_per_hour,

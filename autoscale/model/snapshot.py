@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from autoscale.model.rules import DisruptionBudget
     from autoscale.model.supply import Fault, Learnt, Node, NodeGroup, Quota, SkippedGroup
     from autoscale.model.toll import Toll
-    from autoscale.model.workload import DaemonSet, Pod
+    from autoscale.model.workload import DaemonSet, Pod, Reason
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +35,8 @@ class ClusterView:
 class CloudView:
     """One provider's groups. `faults` are those of the provider as a whole; with any, its groups may be missing.
 
-    `quotas` are what the cloud allows several groups together.
+    `quotas` are what the cloud allows several groups together. `notes` are what a person should know of the cloud as a whole;
+    they keep nothing from being planned.
     """
 
     provider: str
@@ -43,6 +44,7 @@ class CloudView:
     skipped: tuple[SkippedGroup, ...] = ()
     faults: tuple[Fault, ...] = ()
     quotas: tuple[Quota, ...] = ()
+    notes: tuple[Reason, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

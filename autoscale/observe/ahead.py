@@ -7,8 +7,10 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
+from autoscale.ports import Listener
+
 if TYPE_CHECKING:
-    from collections.abc import Sequence
+    from collections.abc import Callable, Sequence
 
     from autoscale.model.snapshot import CloudView
     from autoscale.ports import Provider
@@ -44,6 +46,16 @@ class ReadAhead:
             if time.monotonic() - self._began_s < self._fresh_s:
                 return view
         return self._provider.observe()
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        """As the provider does it, if it does."""
+        if isinstance(self._provider, Listener):
+            self._provider.listen(ring)
+
+    def deafen(self) -> None:
+        """As the provider does it, if it does."""
+        if isinstance(self._provider, Listener):
+            self._provider.deafen()
 
     def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:
         """As the provider does it."""

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
+import threading
 from functools import cached_property
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
 if TYPE_CHECKING:
     from boto3.session import Session
@@ -15,6 +16,7 @@ if TYPE_CHECKING:
 
 _CONNECT_S = 3.0
 _PRICE_LISTS = {"eu-": "eu-central-1", "ap-": "ap-south-1", "cn-": "cn-northwest-1"}
+_LONG_POLL_S = 20.0
 _ATTEMPTS = 3  # botocore's standard mode: jittered waits of at most 1 s and 2 s in between
 
 
@@ -27,6 +29,7 @@ class Clients:
     def __init__(self, settings: AwsSettings, *, read_timeout_s: float) -> None:
         self._settings = settings
         self._read_timeout_s = read_timeout_s
+        self._making = threading.Lock()
 
     @cached_property
     def region(self) -> str:
@@ -39,36 +42,25 @@ class Clients:
         from botocore.exceptions import InvalidEndpointConfigurationError
 
         try:
-            return self._session.client(
-                "autoscaling", endpoint_url=self._settings.endpoint_url or None, config=self._config(_ATTEMPTS)
-            )
+            return cast("AutoScalingClient", self._made("autoscaling"))
         except ValueError as error:  # of AWS_ENDPOINT_URL or a profile; the configuration's own has been checked
             raise InvalidEndpointConfigurationError(msg=str(error)) from error
 
     @cached_property
     def autoscaling_once(self) -> AutoScalingClient:
         """For writes that count: a lost answer must not send them a second time."""
-        return self._session.client(
-            "autoscaling", endpoint_url=self._settings.endpoint_url or None, config=self._config(1)
-        )
+        return cast("AutoScalingClient", self._made("autoscaling", attempts=1))
 
     @cached_property
     def ec2(self) -> EC2Client:
         """For launch templates and zones."""
-        return self._session.client(
-            "ec2", endpoint_url=self._settings.endpoint_url or None, config=self._config(_ATTEMPTS)
-        )
+        return cast("EC2Client", self._made("ec2"))
 
     @cached_property
     def pricing(self) -> Any:
         """For the price list, which Amazon keeps in a few regions for all of them."""
         home = next((home for part, home in _PRICE_LISTS.items() if self.region.startswith(part)), "us-east-1")
-        return self._session.client(
-            "pricing",
-            region_name=home,
-            endpoint_url=self._settings.endpoint_url or None,
-            config=self._config(_ATTEMPTS),
-        )
+        return self._made("pricing", region=home)
 
     def client(self, service: str) -> Any:
         """`ec2` or `pricing`."""
@@ -77,9 +69,21 @@ class Clients:
     @cached_property
     def service_quotas(self) -> Any:
         """For service quotas."""
-        return self._session.client(
-            "service-quotas", endpoint_url=self._settings.endpoint_url or None, config=self._config(_ATTEMPTS)
-        )
+        return self._made("service-quotas")
+
+    @cached_property
+    def sqs(self) -> Any:
+        """For the queue of notices, where an answer may take as long as there is nothing to say."""
+        return self._made("sqs", longer_s=_LONG_POLL_S)
+
+    def _made(self, service: str, *, attempts: int = _ATTEMPTS, region: str | None = None, longer_s: float = 0) -> Any:
+        """A client; one at a time, as sessions are not safe to share."""
+        with self._making:
+            new_client: Any = self._session.client  # its stubs want the name of the service literally
+            config = self._config(attempts, self._read_timeout_s + longer_s)
+            return new_client(
+                service, region_name=region, endpoint_url=self._settings.endpoint_url or None, config=config
+            )
 
     @cached_property
     def _session(self) -> Session:
@@ -93,12 +97,12 @@ class Clients:
             raise CredentialRetrievalError(provider="the profile's credential_process", error_msg=str(error)) from error
         return session
 
-    def _config(self, attempts: int) -> Config:
+    def _config(self, attempts: int, read_timeout_s: float) -> Config:
         from botocore.config import Config
 
         return Config(
             connect_timeout=_CONNECT_S,
-            read_timeout=self._read_timeout_s,
+            read_timeout=read_timeout_s,
             retries={"mode": "standard", "total_max_attempts": attempts},
             user_agent_extra="gpu-autoscale",
         )

@@ -15,7 +15,9 @@ from providers.aws.clients import Clients
 from providers.aws.faults import CLOUD_ERRORS, ambiguous, fault_of
 from providers.aws.groups import PREFIX, members, tags_of
 from providers.aws.making import Maker
+from providers.aws.notices import Notices
 from providers.aws.offered import Offered, unavailable
+from providers.aws.queue import Patience, Queue
 from providers.aws.reading import Reader
 from providers.books import Books
 from providers.recent import Recent
@@ -48,6 +50,7 @@ class AwsProvider:
         now_s: Callable[[], int],
         read_timeout_s: float = 10.0,
         catalogs: Catalogs | None = None,
+        patience: Patience | None = None,
     ) -> None:
         self._settings = settings
         self._now_s = now_s
@@ -59,6 +62,16 @@ class AwsProvider:
         self._grown_at_s: dict[str, int] = {}
         self._recent = Recent(now_s=now_s)
         self._sent_away: set[str] = set()  # instances whose removal Amazon accepted: a stale read must not repeat it
+        self._notices = Notices(now_s=now_s)
+        self._queue: Queue | None = None
+        if settings.interruption_queue:
+            self._queue = Queue(
+                self._clients,
+                settings.interruption_queue,
+                self._notices,
+                gone=self._sent_away.__contains__,
+                patience=patience or Patience(),
+            )
 
     def check(self) -> None:
         """Make sure that the account can be read. Raises BadInput in one sentence when a person must mend something."""
@@ -68,6 +81,16 @@ class AwsProvider:
             fault = fault_of(error, at_s=self._now_s(), doing=_DESCRIBE)
             if fault.kind == FaultKind.DENIED or fault.code in ("NoRegion", "Unreachable"):
                 raise BadInput(fault.message, where="aws") from error
+
+    def listen(self, ring: Callable[[], None]) -> None:
+        """Hear of machines' ends from the queue that is configured, if one is."""
+        if self._queue is not None:
+            self._queue.listen(ring)
+
+    def deafen(self) -> None:
+        """Hear no more."""
+        if self._queue is not None:
+            self._queue.deafen()
 
     def observe(self) -> CloudView:
         """Read all tagged groups. A failed list is a view without groups; a failed detail, one without that group."""
@@ -83,7 +106,12 @@ class AwsProvider:
         view = self._reader.view(found, region)
         faults = list(view.faults)
         groups = self._explained(view.groups, until, faults)
-        return replace(view, groups=tuple(groups), faults=tuple(_distinct(faults)))
+        return replace(
+            view,
+            groups=self._notices.laid_over(groups, whole=not faults),
+            faults=tuple(_distinct(faults)),
+            notes=(*view.notes, *(self._queue.notes if self._queue else ())),
+        )
 
     def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:  # noqa: ARG002 - absolute targets need no token
         """Set the group's target. Refused where Amazon would accept it silently and do harm."""

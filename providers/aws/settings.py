@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -17,7 +18,10 @@ if TYPE_CHECKING:
     from autoscale.model.supply import CapacityType
     from providers.aws.pools import AwsPool
 
-_KEYS = ("discover_tags", "drain_before_end", "endpoint_url", "pools", "prices", "quotas", "region")
+_KEYS = (
+    "discover_tags", "drain_before_end", "endpoint_url", "interruption_queue", "pools", "prices", "quotas", "region",
+)  # fmt: skip
+_QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _TAG = "k8s.io/cluster-autoscaler"
 
 
@@ -30,6 +34,7 @@ class AwsSettings:
     discover_tags: a group must carry all of them: (key, value), an empty value meaning any.
     cluster: the cluster's name, which is part of the names of groups that are made.
     pools: templates that groups are made from on first use.
+    interruption_queue: name or address of the SQS queue that EventBridge writes to, empty for none.
     quotas: whether service quotas are read and kept to.
     drain_before_end_s: how long before the end of a reservation nothing is bought of it any more and its nodes are drained.
     prices: `TYPE` or `TYPE/ZONE/CAPACITY-TYPE` (`*` for any zone) -> micro-US$ per hour, before the catalogue's.
@@ -43,6 +48,7 @@ class AwsSettings:
     pools: tuple[AwsPool, ...] = ()
     quotas: bool = True
     drain_before_end_s: int = 3600
+    interruption_queue: str = ""
 
     @classmethod
     def parse(
@@ -60,6 +66,7 @@ class AwsSettings:
             pools=pools(settings, known),
             quotas=truth(settings, "quotas", "aws", default=True),
             drain_before_end_s=duration_s(settings, "drain_before_end", "aws", "1h"),
+            interruption_queue=_queue(settings),
         )
 
     def price_as_reserved(self, instance_type: str, zone: str) -> int:
@@ -70,6 +77,14 @@ class AwsSettings:
     def price(self, instance_type: str, zone: str, capacity_type: CapacityType) -> int | None:
         """What the configuration says it costs, the closest entry first; None when it says nothing."""
         return price_of(self.prices, instance_type, zone, capacity_type)
+
+
+def _queue(settings: Mapping[str, Any]) -> str:
+    found = text(settings, "interruption_queue", "aws")
+    if found and "://" not in found and _QUEUE.fullmatch(found) is None:
+        expected = "the name or the https:// address of an SQS queue"
+        raise BadInput("wrong queue", where="aws.interruption_queue", expected=expected, found=repr(found))
+    return url(settings, "interruption_queue", "aws") if "://" in found else found
 
 
 def _tags(value: Any) -> tuple[tuple[str, str], ...]:

@@ -1,5 +1,8 @@
 """Nodes that go before they are empty: the real Eviction API, budgets and controllers."""
 
+import json
+import time
+
 import pytest
 
 from .controlplane import Json, wait_until
@@ -12,7 +15,7 @@ __all__ = ["closed_world"]  # the fixture
 pytestmark = pytest.mark.cluster
 
 REBALANCE = {"key": "aws-node-termination-handler/rebalance-recommendation", "effect": "NoSchedule"}
-INTERRUPTED = {"key": "aws-node-termination-handler/spot-itn", "effect": "NoSchedule"}
+QUEUE = "notices"
 L4 = {"nvidia.com/gpu.product": "NVIDIA-L4"}
 
 
@@ -39,6 +42,21 @@ def taint(world: World, node: str, said: Json) -> None:
     world.plane.api().patch(f"/api/v1/nodes/{node}", {"spec": {"taints": taints}})
 
 
+def warn(world: World, node: str) -> None:
+    """What Amazon does two minutes before it takes a spot machine back: EventBridge writes to the queue."""
+    sqs = world.moto.client("sqs")
+    machine = world.plane.api().get(f"/api/v1/nodes/{node}")["spec"]["providerID"].rpartition("/")[2]
+    now = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime())
+    detail = {"instance-id": machine, "instance-action": "terminate"}
+    event = {
+        "detail-type": "EC2 Spot Instance Interruption Warning",
+        "source": "aws.ec2",
+        "time": now,
+        "detail": detail,
+    }
+    sqs.send_message(QueueUrl=sqs.get_queue_url(QueueName=QUEUE)["QueueUrl"], MessageBody=json.dumps(event))
+
+
 def homes(world: World) -> dict[str, str]:
     """Running pods and their nodes."""
     return {
@@ -52,7 +70,10 @@ def test_drains_under_budgets(closed_world: World) -> None:
     """A replacement that is up before the eviction, an interruption that waits for nothing, and a budget that says no."""
     world = closed_world
     serve(world, 2, 1)
-    with Engine(world.plane, world.wire.url, settings={"policies": [{"idle": {"after": "1h"}}]}) as engine:
+    world.moto.client("sqs").create_queue(QueueName=QUEUE)
+    aws = {"region": "us-east-1", "quotas": False, "interruption_queue": QUEUE}
+    settings = {"policies": [{"idle": {"after": "1h"}}], "providers": {"aws": aws}}
+    with Engine(world.plane, world.wire.url, settings=settings) as engine:
         wait_until("both pods run", lambda: len(homes(world)) == 2, within_s=180)
         before = homes(world)
         first, second = sorted(before.values())
@@ -80,7 +101,7 @@ def test_drains_under_budgets(closed_world: World) -> None:
         assert world.targets() == {"g6-xlarge-spot": 3}
 
         world.plane.api().patch(budget, {"spec": {"minAvailable": 1}})
-        taint(world, second, INTERRUPTED)
+        warn(world, second)
         wait_until(
             "the second is gone", lambda: second not in {n["metadata"]["name"] for n in world.nodes()}, within_s=180
         )

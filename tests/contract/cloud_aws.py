@@ -13,6 +13,7 @@ from moto.ec2.models import ec2_backends
 
 from autoscale.model.supply import Instance, InstanceState
 from providers.aws.provider import AwsProvider
+from providers.aws.queue import Patience
 from providers.aws.settings import AwsSettings
 
 from .clock import StageClock
@@ -62,6 +63,7 @@ class AwsCloud:
         self.reservations()
         self._pools: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
+        self.patience = Patience(wait_s=1, hidden_s=1)
         self.aws = aws_provider(wire.url, now_s=self.clock.now_s)
         self.provider = self.aws
         self.secret = SECRET
@@ -201,8 +203,19 @@ class AwsCloud:
             "max_nodes": 10,
         }
         self._pools[name] = usual | more
+        self.again()
+
+    def queue(self, name: str = "notices") -> str:
+        """A queue, named in the configuration; the provider is made anew. Gives its address."""
+        address: str = client("sqs", self.wire.moto.url).create_queue(QueueName=name)["QueueUrl"]
+        self.settings["interruption_queue"] = name
+        self.again()
+        return address
+
+    def again(self) -> None:
+        """The provider of an engine that is started anew."""
         self.aws = self.provider = aws_provider(
-            self.wire.url, now_s=self.clock.now_s, pools=self._pools, **self.settings
+            self.wire.url, now_s=self.clock.now_s, patience=self.patience, pools=self._pools, **self.settings
         )
 
     def offer(self, name: str) -> str:
@@ -231,11 +244,12 @@ def aws_provider(
     cluster: str = "demo",
     read_timeout_s: float = 5.0,
     now_s: Callable[[], int] = lambda: int(time.time()),
+    patience: Patience | None = None,
     **more: Any,
 ) -> AwsProvider:
     """The provider as a configuration would make it, on that address."""
     settings = AwsSettings.parse({"region": REGION, "endpoint_url": url} | more, cluster=cluster)
-    return AwsProvider(settings, now_s=now_s, read_timeout_s=read_timeout_s)
+    return AwsProvider(settings, now_s=now_s, read_timeout_s=read_timeout_s, patience=patience)
 
 
 @cache

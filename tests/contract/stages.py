@@ -55,7 +55,7 @@ def wire() -> Iterator[Wire]:
     """Moto behind a wire."""
     with Moto() as moto, Wire(moto) as started:
         yield started
-        for service in ("autoscaling", "ec2"):
+        for service in ("autoscaling", "ec2", "sqs"):
             client(service, moto.url).close()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from itertools import pairwise
 from typing import TYPE_CHECKING
@@ -9,7 +10,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from autoscale.errors import ClusterError, Unreachable
-from autoscale.loop import run, tick
+from autoscale.loop import Bell, run, tick
 from autoscale.model.snapshot import Ledger
 from tests.builders import group, node, pods
 from tests.scenarios.world import World
@@ -176,6 +177,63 @@ def test_a_clock_that_is_set_begins_all_times_anew(looks: int) -> None:
     assert world.targets() == {"g8": 1}
     run(world.engine, After(told, 14))
     assert world.targets() == {}
+
+
+class Doorbell(Bell):
+    """Rung by nobody, at a time, once the loop has looked at it after that."""
+
+    def __init__(self, time: Time, at_s: int) -> None:
+        self._time, self._at_s = time, at_s
+        super().__init__()
+
+    @property
+    def rung(self) -> int:
+        """Once that time has come."""
+        return int(self._time.now_s() >= self._at_s)
+
+    @rung.setter
+    def rung(self, _: int) -> None:
+        """Never by hand."""
+
+
+def test_a_cloud_that_rings_is_read_at_once() -> None:
+    """An engine at rest looks at everything within a second, and then rests again as long as ever."""
+    told = Told()
+    world = World((group(),))
+    rings_at = world.time.now_s() + 10
+    world.engine = replace(world.engine, witness=told, bell=Doorbell(world.time, rings_at))
+    world.cloud.calls.clear()
+    run(world.engine, After(told, 3))
+    first, second, third = (turn.snapshot.now_s for turn in told.turns)
+    assert 0 <= second - rings_at <= 2
+    assert third - second >= 50
+    assert (first, [call.verb for call in world.cloud.calls]) == (rings_at - 10, ["observe"] * 3)
+
+
+@pytest.mark.parametrize(("rings_after_s", "waits_s"), [(4, 5), (99, 10)])
+def test_a_ring_ends_the_wait_for_a_burst(rings_after_s: int, waits_s: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Something changes every second, so that the burst is waited for as long as may be; not while a machine ends."""
+    told = Told()
+    world = World((group(),))
+    real = world.kube.wait_for_change
+
+    def change(generation: int, timeout_s: float) -> bool:
+        world.kube.generation += 1
+        return real(generation, timeout_s)
+
+    monkeypatch.setattr(world.kube, "wait_for_change", change)
+    began_s = world.time.now_s()
+    world.engine = replace(world.engine, witness=told, bell=Doorbell(world.time, began_s + rings_after_s))
+    run(world.engine, After(told, 2))
+    assert began_s + waits_s - 1 <= told.turns[1].snapshot.now_s <= began_s + waits_s + 1
+
+
+def test_a_bell_is_rung_by_many_and_loses_none() -> None:
+    """Each cloud has a thread of its own."""
+    bell = Bell()
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: bell.ring(), range(100)))
+    assert bell.rung == 100
 
 
 def test_a_fleet_on_its_way_is_looked_at_every_few_seconds() -> None:
