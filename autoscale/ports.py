@@ -25,6 +25,10 @@ class Provider(Protocol):
         """Entry point name, such as `aws`."""
         ...
 
+    def check(self) -> None:
+        """Make sure that the cloud lets us in. Raises BadInput, one sentence, when a person has something to mend."""
+        ...
+
     def observe(self) -> CloudView:
         """One consistent read of all groups. Never raises for a fault of the cloud: faults are in the view."""
         ...

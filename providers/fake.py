@@ -11,7 +11,7 @@ from dataclasses import dataclass, replace
 from itertools import count
 from typing import TYPE_CHECKING
 
-from autoscale.errors import ProviderError
+from autoscale.errors import BadInput, ProviderError
 from autoscale.model.snapshot import CloudView
 from autoscale.model.supply import Fault, FaultKind, Instance, InstanceState
 
@@ -78,6 +78,11 @@ class FakeProvider:
     def name(self) -> str:
         """As given."""
         return self._name
+
+    def check(self) -> None:
+        """Whether a look would be refused; a scripted failure of `observe` is used up by it."""
+        if (failure := self._failure("observe")) and failure.fault.kind is FaultKind.DENIED:
+            raise BadInput(failure.fault.message, where=self._name)
 
     def observe(self) -> CloudView:
         """All groups, as old as `lag_s` says; a scripted failure is a fault of the view."""

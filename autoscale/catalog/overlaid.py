@@ -31,6 +31,10 @@ class Overlaid:
         """The provider's."""
         return self._provider.name
 
+    def check(self) -> None:
+        """As the provider does it."""
+        self._provider.check()
+
     def observe(self) -> CloudView:
         """Its view, with the overlay laid over every group."""
         view = self._provider.observe()

@@ -18,10 +18,11 @@ if TYPE_CHECKING:
     from http.server import ThreadingHTTPServer
 
     from prometheus_client import CollectorRegistry
+    from structlog.typing import FilteringBoundLogger
 
     from autoscale.cli.serve import Pulse
     from autoscale.loop import Engine
-    from autoscale.model.snapshot import CloudView
+    from autoscale.observe.ahead import ReadAhead
     from autoscale.ports import Listener
 
 EPILOG = """\b
@@ -92,7 +93,7 @@ def run(
         log.info("stopping", signal=heard.name)
 
     with wiring.cluster(kubeconfig, context, watch=True) as cluster:
-        _readable([provider.first() for provider in providers])
+        _let_in(providers, log)
         server = None if once else _serve(registry, pulse, metrics_port)
         engine = Engine(
             cluster=cluster,
@@ -132,14 +133,22 @@ def _listening(providers: Sequence[Listener], engine: Engine) -> Iterator[None]:
             provider.deafen()
 
 
-def _readable(clouds: Sequence[CloudView]) -> None:
-    """Refuse to start when no cloud lets us in; anything else may pass, and the loop tries again."""
+def _let_in(providers: Sequence[ReadAhead], log: FilteringBoundLogger) -> None:
+    """Refuse to start when no cloud lets us in. What is wrong with one of several is said; the others work on."""
     from autoscale.errors import BadInput
     from autoscale.model.supply import FaultKind
 
-    denied = [[f for f in cloud.faults if f.kind is FaultKind.DENIED] for cloud in clouds]
-    if denied and all(denied):
-        raise BadInput(denied[0][0].message, where=clouds[0].provider)
+    refused: dict[str, BadInput] = {}
+    for provider in providers:
+        if any(fault.kind is FaultKind.DENIED for fault in provider.first().faults):
+            try:
+                provider.check()
+            except BadInput as error:
+                refused[provider.name] = error
+    if refused and len(refused) == len(providers):
+        raise next(iter(refused.values()))
+    for name, refusal in refused.items():
+        log.warning("cloud", about=name, text=str(refusal))
 
 
 def _serve(registry: CollectorRegistry, pulse: Pulse, port: int) -> ThreadingHTTPServer:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from typing import TYPE_CHECKING, Any
 
 from prometheus_client import Counter, Gauge, Histogram
@@ -23,8 +24,10 @@ if TYPE_CHECKING:
 
     from autoscale.loop import Turn, Witness
     from autoscale.model.plan import Action, Plan
+    from autoscale.model.snapshot import CloudView
 
 _PODS_SHOWN = 10
+_FIGURE = re.compile(r"\d+")
 
 
 class Log:
@@ -33,11 +36,13 @@ class Log:
     def __init__(self, log: FilteringBoundLogger) -> None:
         self._log = log
         self._slow = False
+        self._clouds: frozenset[tuple[str, str, str]] = frozenset()
 
     def turn(self, turn: Turn) -> None:
         """Say what was decided, and what came of each action."""
         plan = turn.plan
         bound = self._log.bind(plan=plan.id)
+        self._say_clouds(turn.snapshot.clouds)
         if WITHOUT_KERNEL in plan.method and not self._slow:
             bound.warning("solver", text=words.NO_KERNEL)
             self._slow = True
@@ -55,6 +60,20 @@ class Log:
         for note in plan.notes:
             bound.info("note", source=note.source, code=str(note.code), text=note.text)
         bound.info("tick", **_tick(turn))
+
+    def _say_clouds(self, clouds: Iterable[CloudView]) -> None:
+        """What is wrong with a cloud or a group of it, when it comes up, and not again while only figures in it change."""
+        told = set()
+        for cloud in clouds:
+            said = [("cloud", cloud.provider, fault.message) for fault in cloud.faults]
+            said += [("group left out", each.id, each.reason.text) for each in cloud.skipped]
+            said += [("group", group.id, note.text) for group in cloud.groups if group.made for note in group.notes]
+            for event, about, text in said:
+                key = event, about, _FIGURE.sub("", text)
+                told.add(key)
+                if key not in self._clouds:
+                    self._log.warning(event, about=about, text=text)
+        self._clouds = frozenset(told)
 
     def failed(self, error: Exception) -> None:
         """Say why a tick failed; `log.configure` keeps where in the code for those who ask."""

@@ -14,32 +14,66 @@ if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
 
     from autoscale.config import Settings
+    from autoscale.errors import BadInput
+    from autoscale.ports import Provider
 
 EPILOG = """\b
 Examples:
-  autoscale validate autoscaler.yaml
+  autoscale validate autoscaler.yaml             also ask its clouds what they let us see
+  autoscale validate --offline autoscaler.yaml   only the file, where there are no credentials
   autoscale validate deploy/base/autoscaler.yaml && kubectl apply -k deploy/base
 """
 
 
 @click.command(epilog=EPILOG)
+@click.option("--offline", is_flag=True, help="Check the file only, and ask no cloud.")
 @click.argument("file", type=Named())
 @click.pass_context
-def validate(ctx: click.Context, file: str) -> None:
-    """Check a configuration and say what it means. Lists every error and ends with status 2 when there are any."""
+def validate(ctx: click.Context, *, offline: bool, file: str) -> None:
+    """Check a configuration and say what it means, and ask its clouds. Lists every error and ends with status 2 if any."""
     from autoscale import wiring
     from autoscale.cli.streams import complain, plain
     from autoscale.config import BadConfig
 
     try:
         settings = wiring.settings(file)
-        wiring.providers(settings)
+        providers = wiring.providers(settings)
     except BadConfig as error:
         for problem in error.problems:
             complain(str(problem))
         ctx.exit(2)
     for line in explain(settings):
         click.echo(plain(line))
+    if offline:
+        return
+    refused = [error for provider in providers for error in _asked(provider)]
+    for each in refused:
+        complain(str(each))
+    if refused:
+        ctx.exit(2)
+
+
+def _asked(provider: Provider) -> Iterator[BadInput]:
+    """Say what a cloud shows of its groups, and give what a person has to mend before it does."""
+    from autoscale.cli.streams import plain
+    from autoscale.errors import BadInput
+
+    try:
+        provider.check()
+    except BadInput as error:
+        yield error
+        return
+    view = provider.observe()
+    found = [group for group in view.groups if group.made]
+    pools = (
+        f", {counted(len(view.groups) - len(found), 'group')} to be made when needed" if found != [*view.groups] else ""
+    )
+    click.echo(plain(f"  groups       {view.provider}: {counted(len(found), 'group')}{pools}"))
+    notes = [fault.message for fault in view.faults]
+    notes += [each.reason.text for each in view.skipped] + [note.text for note in view.notes]
+    notes += [f"{group.name}: {note.text}" for group in found for note in group.notes]
+    for note in notes:
+        click.echo(plain(f"               {note}"))
 
 
 def explain(settings: Settings) -> Iterator[str]:

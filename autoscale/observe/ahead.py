@@ -38,6 +38,10 @@ class ReadAhead:
         """The first view, waited for."""
         return self._first.result()
 
+    def check(self) -> None:
+        """As the provider does it."""
+        self._provider.check()
+
     def observe(self) -> CloudView:
         """The first view once, while it is fresh; else a new one."""
         if not self._taken:

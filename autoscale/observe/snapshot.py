@@ -6,6 +6,7 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING
 
 from autoscale.model.snapshot import Snapshot
+from autoscale.observe.twins import untwined
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
@@ -31,8 +32,8 @@ def observe(
 
 
 def read_clouds(providers: Sequence[Provider]) -> tuple[CloudView, ...]:
-    """One view of each cloud, read side by side."""
+    """One view of each cloud, read side by side; no machine is in two groups."""
     if len(providers) <= 1:
-        return tuple(provider.observe() for provider in providers)
+        return untwined(provider.observe() for provider in providers)
     with ThreadPoolExecutor(len(providers), "observe") as pool:
-        return tuple(pool.map(lambda provider: provider.observe(), providers))
+        return untwined(pool.map(lambda provider: provider.observe(), providers))

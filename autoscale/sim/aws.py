@@ -124,6 +124,11 @@ class OneAtATime:
         """The provider's own."""
         return self._provider.name
 
+    def check(self) -> None:
+        """As the provider does."""
+        with self._lock:
+            self._provider.check()
+
     def observe(self) -> CloudView:
         """As the provider does."""
         with self._lock:

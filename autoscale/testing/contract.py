@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from autoscale.errors import ProviderError
+from autoscale.errors import BadInput, ProviderError
 from autoscale.model.supply import FaultKind
 from autoscale.testing.stage import FAULTS
 
@@ -158,6 +158,21 @@ class ProviderContract:
         )
         stage.mend()
         assert stage.provider.observe().faults == ()
+
+    def test_check_is_silent_unless_a_person_has_something_to_mend(self, stage: Stage) -> None:
+        """Rights that are missing are one sentence, and whatever may pass is left to the next look."""
+        stage.create("gpu")
+        provider = stage.provider
+        provider.check()
+        stage.fail("observe", "denied")
+        with pytest.raises(BadInput) as error:
+            provider.check()
+        assert "\n" not in str(error.value)
+        stage.mend()
+        stage.fail("observe", "throttled")
+        provider.check()
+        stage.mend()
+        provider.check()
 
     def test_a_lost_answer_to_a_resize_buys_once(self, stage: Stage) -> None:
         """The call took effect, the answer never came; the next tick asks for the same target."""

@@ -55,6 +55,14 @@ class RacksProvider:
         self._inventory = inventory
         self._now_s = now_s
 
+    def check(self) -> None:
+        """Whether the file can be read."""
+        try:
+            self._inventory.read()
+        except OSError as error:
+            if (fault := self._fault(error)).kind is FaultKind.DENIED:
+                raise BadInput(fault.message, where="racks") from error
+
     def observe(self) -> CloudView:
         """One read of everything. A fault is in the view, never an exception."""
         try:

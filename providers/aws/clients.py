@@ -6,6 +6,8 @@ import threading
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, cast
 
+from providers.settings_values import nearest
+
 if TYPE_CHECKING:
     from boto3.session import Session
     from botocore.config import Config
@@ -36,13 +38,28 @@ class Clients:
         """The region in use, such as `us-east-1`."""
         return self.autoscaling.meta.region_name
 
+    def unknown_region(self) -> str:
+        """A sentence about a region that there is none of; empty when it is known, or another address was named."""
+        if not self.autoscaling.meta.endpoint_url.endswith((".amazonaws.com", ".amazonaws.com.cn")):
+            return ""
+        with self._making:
+            partitions = self._session.get_available_partitions()
+            known = [
+                region
+                for each in partitions
+                for region in self._session.get_available_regions("autoscaling", partition_name=each)
+            ]
+        return "" if self.region in known else f"unknown region {self.region!r}{nearest(self.region, known)}"
+
     @cached_property
     def autoscaling(self) -> AutoScalingClient:
         """For reads and for writes that may be repeated."""
-        from botocore.exceptions import InvalidEndpointConfigurationError
+        from botocore.exceptions import InvalidEndpointConfigurationError, InvalidRegionError
 
         try:
             return cast("AutoScalingClient", self._made("autoscaling"))
+        except InvalidRegionError:
+            raise
         except ValueError as error:  # of AWS_ENDPOINT_URL or a profile; the configuration's own has been checked
             raise InvalidEndpointConfigurationError(msg=str(error)) from error
 

@@ -55,7 +55,7 @@ _CODES: Mapping[FaultKind, str] = {
         AccessDenied AccessDeniedException UnauthorizedOperation UnauthorizedAccess AuthFailure Blocked OptInRequired
         InvalidClientTokenId UnrecognizedClientException ExpiredToken ExpiredTokenException RequestExpired
         SignatureDoesNotMatch MissingAuthenticationToken IncompleteSignature NotAuthorized PendingVerification
-        NoCredentials""",
+        NoCredentials NoRegion UnknownRegion InvalidRegionError""",
     FaultKind.BAD_TEMPLATE: """
         InvalidAMIID.NotFound InvalidAMIID.Malformed InvalidAMIID.Unavailable InvalidSubnetID.NotFound InvalidSubnet
         InvalidGroup.NotFound InvalidSecurityGroupID.NotFound InvalidKeyPair.NotFound InvalidParameterValue

@@ -78,8 +78,8 @@ class AwsProvider:
         try:
             self._clients.autoscaling.describe_auto_scaling_groups(MaxRecords=1)
         except CLOUD_ERRORS as error:
-            fault = fault_of(error, at_s=self._now_s(), doing=_DESCRIBE)
-            if fault.kind == FaultKind.DENIED or fault.code in ("NoRegion", "Unreachable"):
+            fault = self._of_reading(error)
+            if fault.kind == FaultKind.DENIED or fault.code == "Unreachable":
                 raise BadInput(fault.message, where="aws") from error
 
     def listen(self, ring: Callable[[], None]) -> None:
@@ -99,7 +99,7 @@ class AwsProvider:
             found = self._tagged(until)
             region = self._clients.region
         except CLOUD_ERRORS as error:
-            return CloudView(self.name, faults=(self._fault(error, doing=_DESCRIBE),))
+            return CloudView(self.name, faults=(self._of_reading(error),))
         if found is None:
             late = f"{_DESCRIBE}: the groups took longer than {_OBSERVE_S:.0f} s to list"
             return CloudView(self.name, faults=(Fault("", FaultKind.OTHER, "Timeout", late, self._now_s()),))
@@ -261,6 +261,13 @@ class AwsProvider:
             found = activities.faults_of(answer["Activities"], group=group.id, offering=group.offering, since_s=since_s)
             out.append(replace(group, faults=found))
         return out
+
+    def _of_reading(self, error: Exception) -> Fault:
+        """Why the groups can't be listed. Where nobody answers, the region may be the reason."""
+        fault = self._fault(error, doing=_DESCRIBE)
+        if fault.code == "Unreachable" and (sentence := self._clients.unknown_region()):
+            return replace(fault, kind=FaultKind.DENIED, code="UnknownRegion", message=sentence)
+        return fault
 
     def _fault(self, error: Exception, *, group: str = "", doing: str, writing: bool = False) -> Fault:
         return fault_of(error, group=group, at_s=self._now_s(), doing=doing, writing=writing)

@@ -147,7 +147,7 @@ def test_validate(run: Run, tmp_path: Path) -> None:
         "apiVersion: gpu-autoscale.dev/v1alpha1\nkind: Autoscaler\ncluster: prod\nproviders: {aws: {region: us-east-1}}\n"
         "policies:\n  - limits: {nodes: 4, groups: {'l4-*': {nodes: 2}}}\n  - spot-mix: {for: {namespaces: [a]}, maxSpot: 60%}\n"
     )
-    said = run("validate", "a.yaml")
+    said = run("validate", "--offline", "a.yaml")
     assert (said.returncode, said.stderr) == (0, "")
     assert said.stdout == (
         "a.yaml: valid\n"
@@ -178,5 +178,11 @@ def test_validate_lists_every_error(run: Run, tmp_path: Path) -> None:
 
 def test_the_shipped_configuration_is_valid(run: Run) -> None:
     """What `deploy/` installs, and an error in a provider's settings names the file and the key."""
-    said = run("validate", str(Path(__file__).parents[2] / "deploy/base/autoscaler.yaml"))
+    shipped = str(Path(__file__).parents[2] / "deploy/base/autoscaler.yaml")
+    said = run("validate", shipped, "--offline")
     assert (said.returncode, said.stderr) == (0, "")
+    said = run("validate", shipped)
+    expected = (
+        "autoscale: aws: autoscaling:DescribeAutoScalingGroups: no AWS credentials (Unable to locate credentials)\n"
+    )
+    assert (said.returncode, said.stderr) == (2, expected)

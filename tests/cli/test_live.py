@@ -214,6 +214,32 @@ def test_no_credentials(run: Run, world: World) -> None:
         assert "credentials" in said.stderr
 
 
+def test_validate_asks_the_clouds(run: Run, world: World) -> None:
+    """How many groups there are, and what is wrong with any of them; rights that are missing are one sentence and status 2."""
+    world.moto.create_group("odd", instance_type="z99.xlarge")
+    said = run("validate", "autoscaler.yaml", env=world.env)
+    assert (said.returncode, said.stderr) == (0, "")
+    assert said.stdout.splitlines()[-2:] == [
+        "  groups       aws: 1 group",
+        "               group odd is left out: the catalogue does not have instance type z99.xlarge",
+    ]
+    denied = run("validate", "autoscaler.yaml", env={"AWS_DEFAULT_REGION": "us-east-1"})
+    assert (denied.returncode, denied.stderr.count("\n")) == (2, 1)
+    assert "no AWS credentials" in denied.stderr
+
+
+def test_one_cloud_that_lets_us_in_is_enough(run: Run, world: World) -> None:
+    """What is wrong with the other is said, and what is wrong with a group; the rest works on."""
+    world.moto.create_group("odd", instance_type="z99.xlarge")
+    config = (world.folder / "autoscaler.yaml").read_text().replace("providers: {", "providers: {gcp: {project: p}, ")
+    (world.folder / "autoscaler.yaml").write_text(config)
+    said = run("run", "--once", *world.words, env=world.env | {"GOOGLE_APPLICATION_CREDENTIALS": "/nonexistent"})
+    assert (said.returncode, world.nodes) == (0, 3)
+    lines = [json.loads(line) for line in said.stderr.splitlines()]
+    warned = [(line["event"], line["about"]) for line in lines if line["level"] == "warning"]
+    assert warned == [("cloud", "gcp"), ("cloud", "gcp"), ("group left out", "aws:odd")]
+
+
 def test_a_group_of_an_unknown_type(run: Run, world: World) -> None:
     """Beside others it is left out and said; when it is all there is, it is an error that names group and type."""
     world.moto.create_group("odd", instance_type="z99.xlarge")

@@ -12,6 +12,8 @@ from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType, FaultKind, NodeGroup, Offering
 from autoscale.model.workload import Taint
 from providers.aws.catalog import shipped_book
+from providers.aws.provider import AwsProvider
+from providers.aws.settings import AwsSettings
 
 from .cloud_aws import TAG, AwsCloud, aws_provider
 from .wire import Rule
@@ -321,6 +323,28 @@ def test_check_is_silent_when_the_account_can_be_read(aws: AwsCloud) -> None:
     aws.aws.check()
     with pytest.raises(BadInput, match="Could not connect to the endpoint"):
         aws_provider("http://127.0.0.1:9").check()
+
+
+@pytest.mark.parametrize(
+    ("region", "sentence"),
+    [
+        ("us-west-9", "aws: unknown region 'us-west-9'; did you mean us-west-2?"),
+        (
+            "us east",
+            "aws: autoscaling:DescribeAutoScalingGroups: Provided region_name 'us east' doesn't match a supported format",
+        ),
+    ],
+)
+def test_a_region_that_there_is_none_of(
+    aws: AwsCloud, monkeypatch: pytest.MonkeyPatch, region: str, sentence: str
+) -> None:
+    """Nobody answers there, and the sentence says why: for `check` and in the view."""
+    monkeypatch.setenv("HTTPS_PROXY", "http://127.0.0.1:9")  # nothing leaves this machine
+    provider = AwsProvider(AwsSettings.parse({"region": region}, cluster="demo"), now_s=aws.clock.now_s)
+    with pytest.raises(BadInput) as error:
+        provider.check()
+    assert str(error.value) == sentence
+    assert [(each.kind, f"aws: {each.message}") for each in provider.observe().faults] == [(FaultKind.DENIED, sentence)]
 
 
 def test_the_shipped_policy_grants_what_is_called_and_nothing_else(aws: AwsCloud) -> None:

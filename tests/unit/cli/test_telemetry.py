@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -12,8 +13,10 @@ from autoscale.cli.telemetry import Log, Metrics
 from autoscale.loop import Turn
 from autoscale.model.plan import Action, Announce, Plan, Receipt, Resize
 from autoscale.model.problem import WITHOUT_KERNEL
-from autoscale.model.snapshot import Ledger
-from tests.builders import NOW, snapshot
+from autoscale.model.snapshot import CloudView, Ledger
+from autoscale.model.supply import SkippedGroup
+from autoscale.model.workload import Code, Reason
+from tests.builders import NOW, fault, group, snapshot
 
 
 def logged(*actions: Action, dry_run: bool) -> list[Any]:
@@ -38,6 +41,26 @@ def test_pods_that_are_told_the_same_share_a_line(*, dry_run: bool, outcome: str
     assert (first["more_pods"], first["message"], first["event_type"]) == (2, "too big", "NotTriggerScaleUp")
     assert (second["pods"], second["outcome"], second["plan"]) == (["default/x"], outcome, "p")
     assert "more_pods" not in second
+
+
+def test_what_is_wrong_with_a_cloud_is_said_when_it_comes_up() -> None:
+    """Groups that are left out, and remarks; not again while only figures in them change, but again after they were gone."""
+    log = Log(structlog.get_logger())
+
+    def said(*notes: str, skipped: str = "", fault_: str = "") -> list[tuple[str, str, str]]:
+        groups = (group(notes=tuple(Reason(Code.UNMODELLED, text) for text in notes)),)
+        left_out = (SkippedGroup("z", Reason(Code.UNMODELLED, skipped)),) if skipped else ()
+        faults = (replace(fault(""), message=fault_),) if fault_ else ()
+        view = CloudView("fake", groups, left_out, faults)
+        world = replace(snapshot(), clouds=(view,))
+        with structlog.testing.capture_logs() as lines:
+            log.turn(Turn(world, Plan("p", NOW, "f", ()), (), Ledger()))
+        return [(line["event"], line["about"], line["text"]) for line in lines if line["event"] != "tick"]
+
+    assert said("ends in 90 s", skipped="odd") == [("group left out", "z", "odd"), ("group", "g8", "ends in 90 s")]
+    assert said("ends in 80 s", skipped="odd", fault_="no right") == [("cloud", "fake", "no right")]
+    assert said("ends in 70 s") == []
+    assert said("ends in 60 s", skipped="odd") == [("group left out", "z", "odd")]
 
 
 def test_a_corrected_prediction_is_counted_by_group() -> None:

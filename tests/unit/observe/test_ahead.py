@@ -21,6 +21,10 @@ class Cloud:
         self.error = error
         self.calls: list[tuple[object, ...]] = []
 
+    def check(self) -> None:
+        """Noted."""
+        self.calls.append(("check",))
+
     def observe(self) -> CloudView:
         """A view that says which reading it is."""
         self.go_on.wait(10)
