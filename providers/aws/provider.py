@@ -174,7 +174,7 @@ class AwsProvider:
     def _brought_up(self, group: str, making: Making, target_nodes: int) -> AutoScalingGroupTypeDef:
         """The pool's group, made if it is not there, and launching what the pool says now if it is to grow."""
         found = self._named(group)
-        if found is None and group not in self._made_at_s and self._maker.make(making):
+        if found is None and group not in self._made_at_s and self._make(making):
             self._made_at_s[group] = self._now_s()
         elif found is None and group not in self._made_at_s:
             found = self._named(group)
@@ -191,6 +191,13 @@ class AwsProvider:
         if target_nodes > found["DesiredCapacity"]:
             self._maker.bring_up_to_date(making, found)
         return making.seen(found)
+
+    def _make(self, making: Making) -> bool:
+        try:
+            return self._maker.make(making)
+        except ProviderError as error:
+            self._reader.refused(error.fault)
+            raise
 
     # ---- the calls
 

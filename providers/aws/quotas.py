@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 from typing import TYPE_CHECKING
 
-from autoscale.model.supply import CapacityType, Fault, FaultKind, Quota
+from autoscale.model.supply import CapacityType, FaultKind, Quota
 from providers.aws.faults import CLOUD_ERRORS, fault_of
 
 if TYPE_CHECKING:
@@ -55,12 +55,16 @@ class ServiceQuotas:
         self._now_s = now_s
         self._read_at_s: int | None = None
         self._values: Mapping[str, Value] = MappingProxyType({})
+        self._trouble = ""
 
-    def read(self) -> tuple[Mapping[str, Value], Fault | None]:
-        """By code. Without the right there are none, and that is no fault: the cloud says no when they are used up."""
+    def read(self) -> tuple[Mapping[str, Value], str]:
+        """By code, and why they can't be read. Without them groups are as good: the cloud says no when one is used up.
+
+        Without the right there are none, and nothing to say.
+        """
         if self._read_at_s is not None and self._now_s() - self._read_at_s < _AGAIN_S:
-            return self._values, None
-        self._read_at_s = self._now_s()
+            return self._values, self._trouble
+        self._read_at_s, self._trouble = self._now_s(), ""
         found = {}
         try:
             pages = self._clients.service_quotas.get_paginator("list_service_quotas").paginate(
@@ -72,9 +76,12 @@ class ServiceQuotas:
                     found[quota["QuotaCode"]] = Value(name, int(quota["Value"]))
         except CLOUD_ERRORS as error:
             fault = fault_of(error, at_s=self._now_s(), doing=_DOING)
-            return self._values, None if fault.kind is FaultKind.DENIED else fault
+            if fault.kind is not FaultKind.DENIED:
+                known = "those of before are kept to" if self._values else "purchases are not held against them"
+                self._trouble = f"service quotas can't be read, {known}: {fault.message}"
+            return self._values, self._trouble
         self._values = MappingProxyType(found)
-        return self._values, None
+        return self._values, ""
 
 
 def code_of(instance_type: str, capacity_type: CapacityType) -> str:

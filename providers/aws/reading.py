@@ -11,6 +11,7 @@ from autoscale.model.workload import Code, Reason
 from providers.aws.faults import CLOUD_ERRORS, fault_of
 from providers.aws.groups import PREFIX, Surroundings, model, tags_of
 from providers.aws.launches import template_refs
+from providers.aws.limits import AccountLimits
 from providers.aws.offered import orphan, taken, unavailable
 from providers.aws.quotas import ServiceQuotas, quotas_over
 from providers.aws.reservations import Reservations, bounded, shared
@@ -47,6 +48,7 @@ class Reader:
         self._templates = Templates(clients, now_s=now_s)
         self._quotas = ServiceQuotas(clients, now_s=now_s)
         self._reservations = Reservations(clients, now_s=now_s)
+        self._limits = AccountLimits(clients, now_s=now_s)
         self._zones: Mapping[str, str] | None = None
         self._taken_at_s: dict[str, int] = {}  # names that others' groups have
 
@@ -54,22 +56,29 @@ class Reader:
         """A pool's group could not be made: another has its name."""
         self._taken_at_s[name] = self._now_s()
 
+    def refused(self, fault: Fault) -> None:
+        """A pool's group could not be made: when that is for want of groups, none can for a while."""
+        if fault.code == "LimitExceeded":
+            self._limits.refused("Amazon makes no more auto scaling groups in this account")
+
     def view(self, found: Sequence[AutoScalingGroupTypeDef], region: str) -> CloudView:
         """These groups and those that pools offer, without what failed to launch."""
         faults: list[Fault] = []
+        notes: list[str] = []
         around = self._around(found, region, faults)
-        modelled = [*(self._model(group, around) for group in found), *self._unmade(found, around)]
+        modelled = [*(self._model(group, around) for group in found), *self._unmade(found, around, notes)]
         groups = [each for each in modelled if isinstance(each, NodeGroup)]
         launched_into = self._launched_into(found, around)
         known = {each.id: each for each in around.reservations}
         groups = [self._bounded(group, launched_into.get(group.id), known) for group in groups]
-        quotas = (*self._service_quotas(groups, around, faults), *_of_reservations(groups, launched_into, known))
+        quotas = (*self._service_quotas(groups, around, notes), *_of_reservations(groups, launched_into, known))
         return CloudView(
             provider="aws",
             groups=tuple(sorted(groups, key=lambda each: each.id)),
             skipped=tuple(sorted((s for s in modelled if isinstance(s, SkippedGroup)), key=lambda each: each.id)),
             faults=tuple(faults),
             quotas=quotas,
+            notes=tuple(Reason(Code.LIMIT, text, source="aws") for text in notes),
         )
 
     def _around(self, found: Sequence[AutoScalingGroupTypeDef], region: str, faults: list[Fault]) -> Surroundings:
@@ -107,13 +116,15 @@ class Reader:
         return orphan(found, tags) if making is None else taken(found, making.offer.of.pool.name)
 
     def _unmade(
-        self, found: Sequence[AutoScalingGroupTypeDef], around: Surroundings
+        self, found: Sequence[AutoScalingGroupTypeDef], around: Surroundings, notes: list[str]
     ) -> Iterator[NodeGroup | SkippedGroup]:
-        """What the pools may make beside the groups that are there."""
+        """What the pools may make beside the groups that are there, if the account may have more groups."""
         there = {group["AutoScalingGroupName"] for group in found}
-        for name in self._offered.names():
-            if name in there:
-                continue
+        names = [name for name in self._offered.names() if name not in there]
+        if names and (full := self._limits.full()):
+            notes.append(f"{full}, so that pools make no more of theirs")
+            return
+        for name in names:
             if self._now_s() - self._taken_at_s.get(name, -_TAKEN_S) < _TAKEN_S:
                 making = self._offered.making(name)
                 text = unavailable(name, making.offer.of.pool.name if making else "")
@@ -140,14 +151,12 @@ class Reader:
             return group
         return bounded(group, reservation, known, lead_s=self._settings.drain_before_end_s)
 
-    def _service_quotas(
-        self, groups: Iterable[NodeGroup], around: Surroundings, faults: list[Fault]
-    ) -> tuple[Quota, ...]:
+    def _service_quotas(self, groups: Iterable[NodeGroup], around: Surroundings, notes: list[str]) -> tuple[Quota, ...]:
         found = list(groups)
         if not found or not self._settings.quotas:
             return ()
-        values, fault = self._quotas.read()
-        faults += [fault] if fault else []
+        values, trouble = self._quotas.read()
+        notes += [trouble] if trouble else []
         return quotas_over(found, values, around.reservations, around.book)
 
     def _zone_ids(self, faults: list[Fault]) -> Mapping[str, str] | None:

@@ -11,7 +11,7 @@ from autoscale.model.supply import Fault, FaultKind
 from providers.aws.faults import CLOUD_ERRORS, fault_of
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Mapping
+    from collections.abc import Callable, Iterable, Mapping, Sequence
 
     from mypy_boto3_autoscaling.type_defs import LaunchTemplateSpecificationTypeDef
     from mypy_boto3_ec2.type_defs import ResponseLaunchTemplateDataTypeDef
@@ -20,6 +20,10 @@ if TYPE_CHECKING:
 
 _SYMBOLIC_S = 300  # how long `$Latest` and `$Default` stand for the version last seen; numbered versions never change
 _READERS = 8  # templates read side by side when many are new
+_FEW = 16  # so many are asked for one by one; of more, all that come in pages are taken first
+_PAGE = 200  # Amazon's most
+_PAGES = 4  # at least so many; an account may have many templates beside ours
+_PER_HUNDRED = 6  # of all that are wanted, how many are asked for one by one in one look
 _DOING = "ec2:DescribeLaunchTemplateVersions"
 
 
@@ -59,7 +63,11 @@ class Template:
 
 
 class Templates:
-    """Launch template versions, each read once (symbolic ones every `_SYMBOLIC_S`)."""
+    """Launch template versions, each read once (symbolic ones every `_SYMBOLIC_S`).
+
+    Amazon tells the newest and the default versions of all templates in pages; others have to be asked for one by one. Of those
+    no more are read in one look than the few calls that a look may make; the next look reads on.
+    """
 
     def __init__(self, clients: Clients, *, now_s: Callable[[], int]) -> None:
         self._clients = clients
@@ -70,27 +78,65 @@ class Templates:
         """Each version, or why it can't be read. A version seen before outlives a cloud that does not answer."""
         wanted = sorted(set(refs), key=lambda ref: (ref.key, ref.version))
         due = [ref for ref in wanted if not self._fresh(ref)]
-        if due:
-            self._clients.ec2  # noqa: B018 - made before the threads need it: sessions are not safe to share
-            with ThreadPoolExecutor(min(_READERS, len(due))) as pool:
-                answers = dict(zip(due, pool.map(self._fetch, due), strict=True))
-        else:
-            answers = {}
+        if len(due) > _FEW:
+            self._keep(self._in_pages(due, pages=max(_PAGES, len(due) // 32)))
+            due = [ref for ref in due if not self._fresh(ref)]
+        now = due[: max(_FEW, len(wanted) * _PER_HUNDRED // 100)]
+        answers = {ref: self._not_yet(len(due) - len(now)) for ref in due[len(now) :]} | self._one_by_one(now)
+        self._keep(answers)
         out: dict[TemplateRef, Template | Fault] = {}
         for ref in wanted:
             answer = answers.get(ref)
-            if isinstance(answer, Template):
-                self._known[ref] = (self._now_s(), answer)
-            elif answer is not None and (answer.kind == FaultKind.NOT_FOUND or ref not in self._known):
+            if isinstance(answer, Fault) and (answer.kind == FaultKind.NOT_FOUND or ref not in self._known):
                 self._known.pop(ref, None)
                 out[ref] = answer
-                continue
-            out[ref] = self._known[ref][1]
+            else:
+                out[ref] = self._known[ref][1]
         return out
 
     def _fresh(self, ref: TemplateRef) -> bool:
         known = self._known.get(ref)
         return known is not None and (not ref.version.startswith("$") or self._now_s() - known[0] < _SYMBOLIC_S)
+
+    def _keep(self, answers: Mapping[TemplateRef, Template | Fault]) -> None:
+        now = self._now_s()
+        self._known |= {ref: (now, each) for ref, each in answers.items() if isinstance(each, Template)}
+
+    def _in_pages(self, due: Iterable[TemplateRef], *, pages: int) -> dict[TemplateRef, Template]:
+        """Those that are the newest or the default of their template, as far as so many pages go. A failure is left to others."""
+        wanted, found, newest = set(due), dict[TemplateRef, Template](), dict[str, int]()
+        try:
+            told = self._clients.ec2.get_paginator("describe_launch_template_versions").paginate(
+                Versions=["$Latest", "$Default"], PaginationConfig={"PageSize": _PAGE, "MaxItems": pages * _PAGE}
+            )
+            for page in told:
+                for each in page["LaunchTemplateVersions"]:
+                    number, template = each["VersionNumber"], template_of(each.get("LaunchTemplateData", {}))
+                    names = [str(number), *(["$Default"] if each.get("DefaultVersion") else [])]
+                    if number >= newest.get(each["LaunchTemplateId"], 0):
+                        newest[each["LaunchTemplateId"]] = number
+                        names.append("$Latest")
+                    for name in names:
+                        for ref in (
+                            TemplateRef(each["LaunchTemplateId"], by_name=False, version=name),
+                            TemplateRef(each["LaunchTemplateName"], by_name=True, version=name),
+                        ):
+                            if ref in wanted:
+                                found[ref] = template
+        except CLOUD_ERRORS:
+            return {}
+        return found
+
+    def _one_by_one(self, due: Sequence[TemplateRef]) -> dict[TemplateRef, Template | Fault]:
+        if not due:
+            return {}
+        self._clients.ec2  # noqa: B018 - made before the threads need it
+        with ThreadPoolExecutor(min(_READERS, len(due))) as pool:
+            return dict(zip(due, pool.map(self._fetch, due), strict=True))
+
+    def _not_yet(self, more: int) -> Fault:
+        text = f"{_DOING}: {more} versions that are neither newest nor default are read with the next looks"
+        return Fault("", FaultKind.THROTTLED, "NotYet", text, self._now_s())
 
     def _fetch(self, ref: TemplateRef) -> Template | Fault:
         try:

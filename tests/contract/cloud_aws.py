@@ -60,6 +60,7 @@ class AwsCloud:
         self.template("lt-dear", "g5.2xlarge")
         self.clock = clock or StageClock()
         self.quotas({})
+        self.account_limit(500, there=1)
         self.reservations()
         self._pools: dict[str, Any] = {}
         self.settings: dict[str, Any] = {}
@@ -186,6 +187,14 @@ class AwsCloud:
         found = [{"QuotaCode": code, "QuotaName": name, "Value": value} for code, (name, value) in values.items()]
         told = "application/x-amz-json-1.1", json.dumps({"Quotas": found})
         self.wire.answers["ListServiceQuotas"] = lambda _: told
+
+    def account_limit(self, most: int, *, there: int) -> None:
+        """How many groups the account may have and has, which moto does not tell."""
+        root = "DescribeAccountLimits"
+        inner = f"<MaxNumberOfAutoScalingGroups>{most}</MaxNumberOfAutoScalingGroups>"
+        inner += f"<NumberOfAutoScalingGroups>{there}</NumberOfAutoScalingGroups>"
+        told = "text/xml", f"<{root}Response><{root}Result>{inner}</{root}Result></{root}Response>"
+        self.wire.answers[root] = lambda _: told
 
     def reservations(self, *found: Mapping[str, object]) -> None:
         """Capacity reservations, which moto does not know, by the names of the API's fields."""

@@ -5,6 +5,7 @@ from typing import Any
 
 import pytest
 
+from autoscale.errors import ProviderError
 from autoscale.model.supply import CapacityType, FaultKind, NodeGroup, Offering, Quota
 
 from .cloud_aws import AwsCloud
@@ -74,8 +75,69 @@ def test_quotas_are_read_now_and_then_and_missing_rights_are_no_fault(aws: AwsCl
     assert [(each.id, each.limit) for each in aws.provider.observe().quotas] == [("L-DB2E81BA", 8)]
     aws.clock.sleep(900)
     aws.wire.rules.append(Rule("ListServiceQuotas", times=9, error=(400, "ServiceException", "odd")))
+    for _ in range(2):
+        view = aws.provider.observe()
+        assert ([each.limit for each in view.quotas], view.faults) == ([8], ())
+        assert [note.text for note in view.notes] == [
+            "service quotas can't be read, those of before are kept to: servicequotas:ListServiceQuotas: odd"
+        ]
+    aws.clock.sleep(900)
+    aws.wire.rules.clear()
+    assert aws.provider.observe().notes == ()
+
+
+@pytest.mark.parametrize(
+    "no",
+    [
+        (404, "UnknownOperationException", "no such operation"),
+        (500, "InternalFailure", "not implemented"),
+        (400, "NoSuchResourceException", "The request failed because the specified service does not exist."),
+    ],
+)
+def test_a_cloud_without_service_quotas_is_bought_from_without_them(aws: AwsCloud, no: tuple[int, str, str]) -> None:
+    """A stand-in, or a partition that lacks the service: a note, and every group is there."""
+    aws.create("gpu")
+    aws.wire.rules.append(Rule("ListServiceQuotas", times=9, error=no))
     view = aws.provider.observe()
-    assert ([each.limit for each in view.quotas], [each.kind for each in view.faults]) == ([8], [FaultKind.OTHER])
+    assert (len(view.groups), view.faults, view.quotas) == (1, (), ())
+    assert [(note.code, note.text) for note in view.notes] == [
+        (
+            "LimitReached",
+            "service quotas can't be read, purchases are not held against them: servicequotas:ListServiceQuotas: "
+            + no[2],
+        )
+    ]
+
+
+def test_pools_offer_nothing_new_when_the_account_has_all_its_groups(aws: AwsCloud) -> None:
+    """What is there works on; the limit is read again after a quarter of an hour."""
+    aws.create("mine")
+    aws.account_limit(500, there=500)
+    aws.pool("gpu")
+    view = aws.provider.observe()
+    assert [group.id for group in view.groups] == ["aws:mine"]
+    text = "the account has 500 of 500 auto scaling groups, so that pools make no more of theirs"
+    assert [note.text for note in view.notes] == [text]
+    aws.account_limit(1000, there=500)
+    aws.clock.sleep(900)
+    view = aws.provider.observe()
+    assert (len(view.groups), view.notes) == (2, ())
+    assert aws.wire.actions.count("autoscaling:DescribeAccountLimits") == 2
+
+
+def test_a_group_that_is_not_made_for_want_of_groups_closes_all_others(aws: AwsCloud) -> None:
+    """Amazon knows better than the count of a while ago."""
+    aws.pool("gpu", instance_types=["g4dn.xlarge", "g5.xlarge"])
+    group = "aws:demo-gpu-g4dn.xlarge-us-east-1a-on-demand"
+    assert len(aws.provider.observe().groups) == 2
+    no = (400, "LimitExceeded", "You have already reached the limit for Auto Scaling groups in this region.")
+    aws.wire.rules.append(Rule("CreateAutoScalingGroup", error=no))
+    with pytest.raises(ProviderError) as error:
+        aws.provider.resize(group, target_nodes=1, request_id="plan-1")
+    assert error.value.fault.kind is FaultKind.QUOTA
+    view = aws.provider.observe()
+    text = "Amazon makes no more auto scaling groups in this account, so that pools make no more of theirs"
+    assert (view.groups, [note.text for note in view.notes]) == ((), [text])
 
 
 def test_a_reservation_is_supply_with_a_count_an_end_and_no_price(aws: AwsCloud) -> None:

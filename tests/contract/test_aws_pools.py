@@ -61,6 +61,7 @@ def test_one_pool_spans_types_zones_and_ways_to_pay(aws: AwsCloud) -> None:
         "autoscaling:DescribeAutoScalingGroups",
         "ec2:DescribeAvailabilityZones",
         "ec2:DescribeLaunchTemplateVersions",
+        "autoscaling:DescribeAccountLimits",
         "servicequotas:ListServiceQuotas",
     ]
 

@@ -5,6 +5,7 @@ import re
 import threading
 import time
 import urllib.parse
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import dataclass
 from http.server import BaseHTTPRequestHandler
@@ -62,6 +63,23 @@ def refuse(handler: BaseHTTPRequestHandler, status: int, code: str, message: str
         answer(handler, status, {"Content-Type": "application/x-amz-json-1.1"}, text.encode())
         return
     answer(handler, status, {"Content-Type": "text/xml"}, error_text(code, message).encode())
+
+
+PAGED = {"DescribeLaunchTemplateVersions": "launchTemplateVersionSet"}  # of which moto gives one page and no more
+
+
+def page(data: bytes, listed: str, parameters: dict[str, list[str]]) -> bytes:
+    """The page of an answer that was asked for, and the token of the next one."""
+    root = ET.fromstring(data)
+    space = root.tag.partition("}")[0] + "}" if root.tag.startswith("{") else ""
+    (items,) = root.iter(space + listed)
+    start, size = int(parameters.get("NextToken", ["0"])[0]), int(parameters["MaxResults"][0])
+    rest = list(items)
+    if len(rest) > start + size:
+        ET.SubElement(root, space + "nextToken").text = str(start + size)
+    for each in rest[:start] + rest[start + size :]:
+        items.remove(each)
+    return ET.tostring(root)
 
 
 class Moto(Served):
@@ -132,7 +150,12 @@ class Wire(Served):
         if self.frozen is not None and body in self.frozen:
             answer(handler, *self.frozen[body])
             return
-        status, headers, data = self.moto.ask(handler, body + self.narrowed.get(action, "").encode())
+        narrowed = body + self.narrowed.get(action, "").encode()
+        if action in PAGED and "MaxResults" in parameters:
+            narrowed = re.sub(rb"MaxResults=\d+|NextToken=[^&]*", b"", body) + b"&MaxResults=1000000"
+        status, headers, data = self.moto.ask(handler, narrowed)
+        if action in PAGED and "MaxResults" in parameters and status == 200:
+            data = page(data, PAGED[action], parameters)
         if rule and rule.lost is not None:
             time.sleep(rule.lost)
             hang_up(handler)
