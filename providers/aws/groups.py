@@ -7,17 +7,18 @@ from types import MappingProxyType
 from typing import TYPE_CHECKING
 
 from autoscale.model.resources import Resources
-from autoscale.model.supply import CapacityType, Instance, InstanceState, NodeGroup, Offering, SkippedGroup
+from autoscale.model.supply import CapacityType, NodeGroup, Offering, SkippedGroup
 from autoscale.model.workload import Code, Reason
 from providers.aws.catalog import capacity_labels, shipped_book, zone_labels
 from providers.aws.launches import Launch, launch
 from providers.aws.machines import EFA
+from providers.aws.members import members, remarks, suspended
 from providers.aws.tags import node_template
 
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
-    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef, InstanceTypeDef
+    from mypy_boto3_autoscaling.type_defs import AutoScalingGroupTypeDef
 
     from autoscale.model.supply import Fault
     from providers.aws.catalog import Book
@@ -27,7 +28,6 @@ if TYPE_CHECKING:
     from providers.aws.templates import Template, TemplateRef
 
 PREFIX = "aws:"
-_GONE = ("Terminat", "Detach", "Standby", "EnteringStandby")  # Standby: Amazon no longer counts it in the target
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,12 +49,6 @@ class Surroundings:
 def tags_of(group: AutoScalingGroupTypeDef) -> dict[str, str]:
     """The group's tags by key."""
     return {tag["Key"]: tag.get("Value", "") for tag in group.get("Tags", []) if "Key" in tag}
-
-
-def members(group: AutoScalingGroupTypeDef) -> tuple[Instance, ...]:
-    """The group's instances, those that wait in a warm pool left out, by id."""
-    found = [_instance(each) for each in group.get("Instances", []) if not each["LifecycleState"].startswith("Warmed")]
-    return tuple(sorted(found, key=lambda each: each.id))
 
 
 def model(group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | SkippedGroup:
@@ -79,9 +73,7 @@ def model(group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | S
     if not price and plan.capacity_type is not CapacityType.RESERVED:
         return _skipped(name, f"there is no price for {' or '.join(plan.types)}: set aws.prices")
     allocatable = _allocatable(plan, template, around.book)
-    suspended = any(each.get("ProcessName") == "Launch" for each in group.get("SuspendedProcesses", []))
-    if suspended:
-        notes = (*notes, "its Launch process is suspended, so it can't grow")
+    closed = "Launch" in suspended(group)
     return NodeGroup(
         id=PREFIX + name,
         provider="aws",
@@ -92,32 +84,15 @@ def model(group: AutoScalingGroupTypeDef, around: Surroundings) -> NodeGroup | S
         taints=template.taints,
         devices=_devices(plan, template, allocatable, around.book),
         min_nodes=group["MinSize"],
-        max_nodes=min(group["MaxSize"], group["DesiredCapacity"]) if suspended else group["MaxSize"],
+        max_nodes=min(group["MaxSize"], group["DesiredCapacity"]) if closed else group["MaxSize"],
         target_nodes=group["DesiredCapacity"],
         instances=members(group),
-        notes=tuple(Reason(Code.UNMODELLED, text, source="aws") for text in (*plan.notes, *notes)),
+        notes=tuple(Reason(Code.UNMODELLED, text, source="aws") for text in (*plan.notes, *notes, *remarks(group))),
     )
 
 
 def _skipped(name: str, text: str) -> SkippedGroup:
     return SkippedGroup(PREFIX + name, Reason(Code.UNMODELLED, f"group {name} is left out: {text}", source="aws"))
-
-
-def _instance(found: InstanceTypeDef) -> Instance:
-    zone = found["AvailabilityZone"]
-    life = found["LifecycleState"]
-    if life.startswith(_GONE):
-        state = InstanceState.TERMINATING
-    else:
-        state = InstanceState.PENDING if life.startswith("Pending") else InstanceState.RUNNING
-    return Instance(
-        id=found["InstanceId"],
-        provider_id=f"aws:///{zone}/{found['InstanceId']}",
-        state=state,
-        zone=zone,
-        instance_type=found.get("InstanceType", ""),
-        protected=found.get("ProtectedFromScaleIn", False),
-    )
 
 
 def _allocatable(plan: Launch, template: NodeTemplate, book: Book) -> Resources:

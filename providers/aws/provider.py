@@ -13,8 +13,9 @@ from providers.aws import activities
 from providers.aws.catalog import Book, shipped_book
 from providers.aws.clients import Clients
 from providers.aws.faults import CLOUD_ERRORS, ambiguous, fault_of
-from providers.aws.groups import PREFIX, members, tags_of
+from providers.aws.groups import PREFIX, tags_of
 from providers.aws.making import Maker
+from providers.aws.members import members
 from providers.aws.notices import Notices
 from providers.aws.offered import Offered, unavailable
 from providers.aws.queue import Patience, Queue

@@ -101,18 +101,23 @@ def code_of(instance_type: str, capacity_type: CapacityType) -> str:
 
 
 def quotas_over(
-    groups: Iterable[NodeGroup], values: Mapping[str, Value], reserved: Iterable[Reservation], book: Book
+    groups: Iterable[NodeGroup],
+    values: Mapping[str, Value],
+    reserved: Iterable[Reservation],
+    book: Book,
+    warm: Mapping[str, int],
 ) -> tuple[Quota, ...]:
     """One for each code that a group counts against. Machines of a reservation count, whether they run or not.
 
-    A group of several types counts with its largest.
+    A group of several types counts with its largest. `warm`: group id -> machines that run in its warm pool.
     """
     per_node: dict[str, dict[str, int]] = {}
+    elsewhere: dict[str, int] = {}
     for group in groups:
         types = group.offering.instance_type.split("|")
         for code in {code_of(each, group.offering.capacity_type) for each in types} & values.keys():
-            per_node.setdefault(code, {})[group.id] = max(_vcpus(each, book) for each in types)
-    elsewhere: dict[str, int] = {}
+            largest = per_node.setdefault(code, {})[group.id] = max(_vcpus(each, book) for each in types)
+            elsewhere[code] = elsewhere.get(code, 0) + warm.get(group.id, 0) * largest
     for each in reserved:
         if not each.block and each.state == "active":
             code = code_of(each.instance_type, CapacityType.ON_DEMAND)

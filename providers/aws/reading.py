@@ -12,6 +12,7 @@ from providers.aws.faults import CLOUD_ERRORS, fault_of
 from providers.aws.groups import PREFIX, Surroundings, model, tags_of
 from providers.aws.launches import template_refs
 from providers.aws.limits import AccountLimits
+from providers.aws.members import warm_running
 from providers.aws.offered import orphan, taken, unavailable
 from providers.aws.quotas import ServiceQuotas, quotas_over
 from providers.aws.reservations import Reservations, bounded, shared
@@ -71,7 +72,7 @@ class Reader:
         launched_into = self._launched_into(found, around)
         known = {each.id: each for each in around.reservations}
         groups = [self._bounded(group, launched_into.get(group.id), known) for group in groups]
-        quotas = (*self._service_quotas(groups, around, notes), *_of_reservations(groups, launched_into, known))
+        quotas = (*self._service_quotas(groups, found, around, notes), *_of_reservations(groups, launched_into, known))
         return CloudView(
             provider="aws",
             groups=tuple(sorted(groups, key=lambda each: each.id)),
@@ -151,13 +152,19 @@ class Reader:
             return group
         return bounded(group, reservation, known, lead_s=self._settings.drain_before_end_s)
 
-    def _service_quotas(self, groups: Iterable[NodeGroup], around: Surroundings, notes: list[str]) -> tuple[Quota, ...]:
-        found = list(groups)
-        if not found or not self._settings.quotas:
+    def _service_quotas(
+        self,
+        groups: Sequence[NodeGroup],
+        found: Iterable[AutoScalingGroupTypeDef],
+        around: Surroundings,
+        notes: list[str],
+    ) -> tuple[Quota, ...]:
+        if not groups or not self._settings.quotas:
             return ()
         values, trouble = self._quotas.read()
         notes += [trouble] if trouble else []
-        return quotas_over(found, values, around.reservations, around.book)
+        warm = {PREFIX + each["AutoScalingGroupName"]: warm_running(each) for each in found}
+        return quotas_over(groups, values, around.reservations, around.book, warm)
 
     def _zone_ids(self, faults: list[Fault]) -> Mapping[str, str] | None:
         """Zone name -> zone ID of this account, asked once; None when it may not be asked."""

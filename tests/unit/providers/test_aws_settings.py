@@ -46,9 +46,17 @@ def test_all_that_can_be_said() -> None:
     [
         (
             {"regoin": "x"},
-            "aws.regoin: unknown key; did you mean region?, expected one of discover_tags, drain_before_end, endpoint_url, pools, prices, quotas, region",
+            "aws.regoin: unknown key; did you mean region?, expected one of discover_tags, drain_before_end, endpoint_url, interruption_queue, pools, prices, quotas, region",
         ),
         ({"region": 1}, "aws.region: wrong type, expected a text, found 1"),
+        (
+            {"interruption_queue": "my queue"},
+            "aws.interruption_queue: wrong queue, expected the name or the https:// address of an SQS queue, found 'my queue'",
+        ),
+        (
+            {"interruption_queue": "sqs://q"},
+            "aws.interruption_queue: wrong address, expected http://HOST or https://HOST, found sqs://q",
+        ),
         (
             {"endpoint_url": "localhost"},
             "aws.endpoint_url: wrong address, expected http://HOST or https://HOST, found localhost",
