@@ -5,7 +5,6 @@ Pure: from the configuration and the launch template that a pool starts from to 
 
 from __future__ import annotations
 
-import hashlib
 import json
 import re
 from dataclasses import dataclass, field
@@ -16,6 +15,7 @@ from autoscale.model.frozen import empty
 from autoscale.model.supply import CapacityType
 from providers import pool_settings
 from providers.aws.specifications import specifications
+from providers.names import digest, shortened
 from providers.pool_settings import Pool, texts, texts_by_key
 from providers.settings_values import refuse_unknown_keys, text
 
@@ -112,7 +112,7 @@ def offers(
 def group_name(cluster: str, of: AwsPool, instance_type: str, zone: str, way: str) -> str:
     """`CLUSTER-POOL-TYPE-ZONE-WAY`, the same always; one that is too long ends in a digest of all of it."""
     name = _UNFIT.sub("-", f"{cluster}-{of.pool.name}-{instance_type}-{zone}-{way}")
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9]}-{_digest(name)}"
+    return shortened(name, _LONGEST)
 
 
 def template_data(offer: Offer, base: Mapping[str, Any]) -> dict[str, Any]:
@@ -136,7 +136,7 @@ def template_data(offer: Offer, base: Mapping[str, Any]) -> dict[str, Any]:
 
 def template_name(offer: Offer, data: Mapping[str, Any]) -> str:
     """The name has the content in it: another content is another template."""
-    return f"{offer.name}-{_digest(json.dumps(data, sort_keys=True, default=str))}"
+    return f"{offer.name}-{digest(json.dumps(data, sort_keys=True, default=str))}"
 
 
 def tags(offer: Offer, cluster: str, discover: Mapping[str, str]) -> dict[str, str]:
@@ -180,7 +180,7 @@ def group_request(offer: Offer, template: str, cluster: str, discover: Mapping[s
 
 def client_token(name: str) -> str:
     """The same for the same content, so that a request that is repeated makes nothing twice. At most 64 characters."""
-    return hashlib.sha256(name.encode()).hexdigest()[:32]
+    return digest(name, 32)
 
 
 def _interfaces(groups: Any, given: Any, count: int) -> list[dict[str, Any]]:
@@ -189,10 +189,6 @@ def _interfaces(groups: Any, given: Any, count: int) -> list[dict[str, Any]]:
     secure = first.pop("Groups", None) or list(groups)
     shared = {"InterfaceType": "efa", "DeleteOnTermination": True} | ({"Groups": secure} if secure else {})
     return [shared | {"NetworkCardIndex": n, "DeviceIndex": 0 if n == 0 else 1} for n in range(count)]
-
-
-def _digest(of: str) -> str:
-    return hashlib.sha256(of.encode()).hexdigest()[:8]
 
 
 def _pool(name: str, given: Mapping[str, Any], known: Mapping[str, Machine]) -> AwsPool:

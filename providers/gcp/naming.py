@@ -8,12 +8,13 @@ for a while after an order was taken in, a group that still shows its old target
 
 from __future__ import annotations
 
-import hashlib
 import threading
 import uuid
 from dataclasses import dataclass
 from itertools import count
 from typing import TYPE_CHECKING
+
+from providers.names import digest
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
@@ -35,7 +36,7 @@ class Order:
     def names(self, base: str, places: Iterable[int]) -> list[str]:
         """A name for each place in the group, starting with the group's base name without its number pattern."""
         stem = base.partition("#")[0].rstrip("-")[:_LONGEST]
-        return [f"{stem}-{hashlib.sha256(f'{self.seed}/{n}'.encode()).hexdigest()[:8]}" for n in places]
+        return [f"{stem}-{digest(f'{self.seed}/{n}')}" for n in places]
 
     def token(self, parts: Sequence[str]) -> str:
         """Google's `requestId` for a call about these names."""

@@ -6,7 +6,6 @@ Google library is imported only when a resource is made.
 
 from __future__ import annotations
 
-import hashlib
 import re
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
@@ -17,6 +16,7 @@ from autoscale.errors import BadInput
 from autoscale.model.frozen import empty
 from autoscale.model.supply import CapacityType
 from providers import pool_settings
+from providers.names import digest, shortened
 from providers.pool_settings import texts
 from providers.settings_values import duration_s, refuse_unknown_keys, text
 
@@ -131,7 +131,7 @@ class Offer:
         content = compute_v1.InstanceProperties.to_json(
             properties, always_print_fields_with_no_presence=False, sort_keys=True
         )
-        return compute_v1.InstanceTemplate(name=f"{self.name}-{_digest(content)}", properties=properties)
+        return compute_v1.InstanceTemplate(name=f"{self.name}-{digest(content)}", properties=properties)
 
     def group_resource(self, template_url: str) -> compute.InstanceGroupManager:
         """The group, at zero."""
@@ -222,8 +222,7 @@ def label(value: str) -> str:
 def _group_name(cluster: str, of: GcpPool, machine: str, zone: str, way: str) -> str:
     """`CLUSTER-POOL-MACHINE-ZONE-WAY`, the same always; one that is too long ends in a digest of all of it."""
     name = re.sub(r"[^a-z0-9]+", "-", f"{cluster}-{of.pool.name}-{machine}-{zone}-{way}".lower()).strip("-")
-    name = name if name[0].isalpha() else f"g-{name}"
-    return name if len(name) <= _LONGEST else f"{name[: _LONGEST - 9].rstrip('-')}-{_digest(name)}"
+    return shortened(name if name[0].isalpha() else f"g-{name}", _LONGEST)
 
 
 def _run_for_s(given: Mapping[str, Any], where: str) -> int:
@@ -232,10 +231,6 @@ def _run_for_s(given: Mapping[str, Any], where: str) -> int:
         expected = "a time between 10m and 7d"
         raise BadInput("wrong value", where=f"{where}.run_for", expected=expected, found=repr(given["run_for"]))
     return found
-
-
-def _digest(of: str) -> str:
-    return hashlib.sha256(of.encode()).hexdigest()[:8]
 
 
 def _pool(name: str, given: Mapping[str, Any], known: Mapping[str, Specification]) -> GcpPool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import logging
 import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -142,6 +143,30 @@ def test_trouble_with_the_queue_is_a_note_and_passes(post: Post) -> None:
     post.send(spot(post.aws.truth(group)[1][0]))
     eventually(lambda: post.rings != [])
     eventually(lambda: post.notes() == [])
+
+
+def test_no_secret_of_a_message_or_an_error_is_ever_shown(post: Post, caplog: pytest.LogCaptureFixture) -> None:
+    """Whoever may write to the queue, and whatever Amazon answers: not in a view, a note or a log line of any level.
+
+    But for what botocore itself would log of its wire for whoever asks it to, which nothing of ours does.
+    """
+    caplog.set_level(logging.DEBUG)
+    group = post.aws.create("gpu", nodes=1)
+    (machine,) = post.aws.truth(group)[1]
+    planted = {"instance-action": f"x {SECRET}", "note": SECRET}
+    post.aws.wire.rules.append(
+        Rule("ReceiveMessage", times=1, error=(403, "InvalidClientTokenId", "The token is invalid."))
+    )
+    post.listen()
+    eventually(lambda: post.notes() != [])
+    shown = [*post.notes()]
+    post.send(f"hello {SECRET}", spot(SECRET), spot(machine, detail={"instance-id": machine, **planted}))
+    eventually(lambda: post.rings != [] and post.left() == 1)
+    shown.append(repr(post.aws.provider.observe()))
+    ours = [record.getMessage() for record in caplog.records if not record.name.startswith(("botocore", "urllib3"))]
+    text = "\n".join((*shown, *ours))
+    assert "Amazon takes the spot machine back (terminate)" in text
+    assert SECRET not in text
 
 
 def test_what_we_remove_ourselves_rings_nobody(post: Post) -> None:

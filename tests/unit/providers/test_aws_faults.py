@@ -45,7 +45,7 @@ def client_error(code: str, message: str, status: int = 400) -> ClientError:
         (client_error("500", "Internal Server Error", 500), FaultKind.OTHER, "InternalFailure"),
         (ResponseParserError("<html>"), FaultKind.OTHER, "InternalFailure"),
         (NoCredentialsError(), FaultKind.DENIED, "NoCredentials"),
-        (NoRegionError(), FaultKind.OTHER, "NoRegion"),
+        (NoRegionError(), FaultKind.DENIED, "NoRegion"),
         (EndpointConnectionError(endpoint_url="http://x"), FaultKind.OTHER, "Unreachable"),
         (ReadTimeoutError(endpoint_url="http://x"), FaultKind.OTHER, "Unreachable"),
     ],
