@@ -27,6 +27,10 @@ def test_the_base_is_taken_by_an_api_server(control_plane: ControlPlane) -> None
     (volume,) = (v for v in pod["volumes"] if v["name"] == "config")
     assert [m["name"] for m in kustomization["configMapGenerator"]] == [volume["configMap"]["name"]]
     assert container["args"] == ["run", "--config", f"{mount['mountPath']}/autoscaler.yaml"]
+    (home,) = (each["value"] for each in container["env"] if each["name"] == "XDG_CACHE_HOME")
+    assert f"{home}/gpu-autoscale" in [
+        each["mountPath"] for each in container["volumeMounts"] if not each.get("readOnly")
+    ]
     assert [image["name"] for image in kustomization["images"]] == [container["image"]]
 
 
