@@ -91,7 +91,7 @@ def test_quotas_are_read_now_and_then_and_missing_rights_are_no_fault(aws: AwsCl
     [
         (404, "UnknownOperationException", "no such operation"),
         (500, "InternalFailure", "not implemented"),
-        (400, "NoSuchResourceException", "The request failed because the specified service does not exist."),
+        (400, "NoSuchResourceException", "The request failed because the specified service does not exist"),
     ],
 )
 def test_a_cloud_without_service_quotas_is_bought_from_without_them(aws: AwsCloud, no: tuple[int, str, str]) -> None:
