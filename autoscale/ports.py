@@ -166,6 +166,11 @@ class Home(Protocol):
         """Name of the node or slot when there is exactly one."""
         ...
 
+    @property
+    def paid_by(self) -> str:
+        """The commitment that pays for nodes bought here, empty for none."""
+        ...
+
 
 class Cluster(Protocol):
     """Kubernetes, as far as the engine needs it. Pods are named (uid, namespace/name); a uid that changed is NotFound.

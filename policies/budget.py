@@ -1,4 +1,4 @@
-"""`budget`: what the whole fleet may cost per hour. What runs counts."""
+"""`budget`: what the whole fleet may cost per hour. What runs counts; what a commitment pays for already does not."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class Budget:
         weights = {
             index: price[home.group]
             for index, home in enumerate(question.homes)
-            if home.kind == "new" and price.get(home.group)
+            if home.kind == "new" and price.get(home.group) and not home.paid_by
         }
         unit = gcd(*weights.values()) or 1
         runs = cost_microusd_per_hour(snapshot)

@@ -29,9 +29,30 @@ def nodes_by_group(snapshot: Snapshot) -> dict[str, int]:
 
 
 def cost_microusd_per_hour(snapshot: Snapshot) -> int:
-    """What the nodes of all groups cost, those on their way included."""
+    """What the nodes of all groups cost beyond what is paid for already, those on their way included."""
     count = nodes_by_group(snapshot)
-    return sum(count[group.id] * group.offering.price_microusd_per_hour for group in snapshot.groups)
+    left = _beyond_commitments(snapshot, count) if snapshot.commitments else count
+    return sum(left[group.id] * group.offering.price_microusd_per_hour for group in snapshot.groups)
+
+
+def _beyond_commitments(snapshot: Snapshot, count: dict[str, int]) -> dict[str, int]:
+    """Group id -> nodes that no commitment pays for.
+
+    A group counts for the first that means it; of those that share one the cheapest are covered first, and what would only
+    be covered in part is not, so that no cost is overlooked.
+    """
+    left = dict(count)
+    rest = sorted(snapshot.groups, key=lambda each: (each.offering.price_microusd_per_hour, each.id))
+    for commitment in snapshot.commitments:
+        meant = [group for group in rest if commitment.selector.matches(group)]
+        rest = [group for group in rest if group not in meant]
+        size = commitment.size
+        for group in meant:
+            each = commitment.takes_of(group.offering)
+            covered = min(left[group.id], size // each)
+            left[group.id] -= covered
+            size -= covered * each
+    return left
 
 
 def placed(snapshot: Snapshot) -> list[tuple[Pod, NodeGroup | None]]:

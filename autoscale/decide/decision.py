@@ -46,6 +46,7 @@ if TYPE_CHECKING:
 
 def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, settings: DecideSettings) -> Plan:
     """What is to be done now, in order, and why. A function of its arguments."""
+    snapshot = replace(snapshot, commitments=settings.commitments)
     held = hold(snapshot)
     tried = _with_drains(snapshot, policies, solver, settings, held)
     fleet, standing, best, drains = tried.fleet, tried.standing, tried.best, tried.drains

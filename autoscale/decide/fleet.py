@@ -99,7 +99,7 @@ def survey(snapshot: Snapshot, settings: DecideSettings, going: Iterable[Going] 
         if pod.node_name in goes and not pod.finished:
             leaving.setdefault(pod.node_name, []).append(pod)
     moved = with_movers(snapshot, goes, settings) if goes else snapshot.cluster
-    snapshot = replace(snapshot, cluster=with_volumes(moved))
+    snapshot = replace(snapshot, cluster=with_volumes(moved), commitments=settings.commitments)
     groups = _groups(snapshot)
     owners = {i.provider_id: (group, i) for group in groups.values() for i in group.instances if i.provider_id}
     group_of: dict[str, str] = {}

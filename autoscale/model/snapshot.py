@@ -11,6 +11,7 @@ from autoscale.model.storage import NO_STORAGE, Storage
 if TYPE_CHECKING:
     from collections.abc import Mapping
 
+    from autoscale.model.overlay import Commitment
     from autoscale.model.rules import DisruptionBudget
     from autoscale.model.supply import Fault, Learnt, Node, NodeGroup, Quota, SkippedGroup
     from autoscale.model.toll import Toll
@@ -111,12 +112,16 @@ class Ledger:
 
 @dataclass(frozen=True, slots=True)
 class Snapshot:
-    """What `decide` sees. `now_s` is the only time it knows, in whole seconds since the epoch."""
+    """What `decide` sees. `now_s` is the only time it knows, in whole seconds since the epoch.
+
+    `commitments` are what rules have to know of the settings: what is paid for already.
+    """
 
     now_s: int
     cluster: ClusterView
     clouds: tuple[CloudView, ...]
     ledger: Ledger = field(default_factory=Ledger)
+    commitments: tuple[Commitment, ...] = ()
 
     @property
     def groups(self) -> tuple[NodeGroup, ...]:

@@ -13,6 +13,7 @@ from autoscale.model.plan import Plan, Resize
 from autoscale.model.settings import DecideSettings
 from autoscale.model.supply import CapacityType, NodeGroup, Offering
 from autoscale.solve import solve
+from policies.budget import Budget
 from tests.builders import USD, group, instance, node, pods, snapshot
 
 if TYPE_CHECKING:
@@ -97,6 +98,23 @@ def test_a_group_counts_for_the_first_that_means_it() -> None:
     second = Commitment("again", Selector(), nodes=1)
     plan = plan_for(snapshot(pods=pods("a", 24), groups=(OWNED,)), NODES, second)
     assert plan.cost_microusd_per_hour == 30 * USD + 2
+
+
+def test_a_budget_counts_what_is_paid_for_neither_when_it_runs_nor_when_it_is_bought() -> None:
+    """12 US$ an hour are left: two nodes that are paid for, and one of 10; the third of those is not bought."""
+    there = of("owned", "h100", 30, target_nodes=1, instances=(instance("i-1"),))
+    full = tuple(replace(each, node_name="i-1") for each in pods("run", 8))
+    world = snapshot(pods=(*full, *pods("a", 40)), groups=(CHEAP, there), nodes=(node("i-1"),))
+    three = replace(NODES, nodes=3)
+    budget = Budget(hard_microusd_per_hour=12 * USD)
+    plan = decide(world, (budget,), solver, DecideSettings(commitments=(three,)))
+    assert targets(plan) == {"owned": 3, "cheap": 1}
+    assert [note.text for note in plan.notes] == [
+        "$ 12.00/h at most for the fleet, $ 0.00/h runs already: $ 12.00/h more",
+        "reserved pays for 2 of the new nodes already",
+    ]
+    without = decide(world, (budget,), solver, DecideSettings())
+    assert targets(without) == {}
 
 
 def test_without_any_nothing_is_different() -> None:

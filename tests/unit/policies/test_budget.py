@@ -1,8 +1,11 @@
 """`budget`: what the fleet may cost."""
 
+from dataclasses import replace
+
 import pytest
 
 from autoscale.errors import BadInput
+from autoscale.model.overlay import Commitment, Selector
 from autoscale.model.problem import Rule
 from autoscale.model.workload import Code, Reason
 from policies.budget import Budget
@@ -48,6 +51,32 @@ def test_the_soft_budget_is_only_said() -> None:
     assert rule.review(plan(cost_microusd_per_hour=5 * USD), WORLD) == plan(cost_microusd_per_hour=5 * USD)
     text = "the fleet would cost $ 45.00/h, the soft budget is $ 40.00/h"
     assert rule.review(plan(cost_microusd_per_hour=10 * USD), WORLD).notes == (Reason(Code.LIMIT, text, "budget"),)
+
+
+FREE = Commitment("paid", Selector(), nodes=3)
+SPEND = Commitment("plan", Selector(), spend_microusd_per_hour=12 * USD, discount_ppm=200_000)
+PART = Commitment("dear ones", Selector(types=("dear-type",)), nodes=9)
+
+
+@pytest.mark.parametrize(
+    ("commitments", "runs"),
+    [
+        ((), 35),
+        ((FREE,), 20),  # two of 2.5 and one of 10 are paid for
+        ((SPEND,), 20),  # 2 + 2 + 8 of the money
+        ((PART,), 5),
+        ((PART, FREE), 0),
+        ((FREE, PART), 20),  # groups count for the first that means them
+    ],
+)
+def test_what_is_paid_for_is_not_spent_again(commitments: tuple[Commitment, ...], runs: int) -> None:
+    """Nodes that a commitment pays for take nothing of the budget, neither those that run nor those to buy."""
+    dear = replace(DEAR, offering=replace(DEAR.offering, instance_type="dear-type"))
+    world = replace(snapshot(groups=(CHEAP, dear)), commitments=commitments)
+    problem, question = ask((CHEAP, dear))
+    paid = replace(question, homes=(question.homes[0], replace(question.homes[1], paid_by="paid")))
+    (rule,) = Budget(hard_microusd_per_hour=50 * USD).shape(problem, paid, world).rules
+    assert (rule.limit * rule.unit, rule.per_node) == ((50 - runs) * USD, {0: 1})
 
 
 def test_a_budget_must_say_something_sensible() -> None:
