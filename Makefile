@@ -40,12 +40,13 @@ bench: install
 
 # The engine's verdicts against the real kube-scheduler's; the last line is cases, disagreements,
 # whole plans carried out, and the share of pods that the scheduler bound where they were planned.
+# PODS=unchanged carries the plans out as in a cluster whose pods may not be changed.
 N    ?= 5000
 PLANS ?= 20
 SEED ?= 1
 conformance: install
 	@$(BIN)/python -m tests.cluster.controlplane.build
-	@$(BIN)/python -m tests.conformance -n $(N) --seed $(SEED) --plans $(PLANS)
+	@$(BIN)/python -m tests.conformance -n $(N) --seed $(SEED) --plans $(PLANS) $(if $(filter unchanged,$(PODS)),--pods-unchanged)
 
 # Random fault schedules, N for each provider from SEED on, and a tenth of that for the whole engine; the last line is schedules and failures. One that fails is
 # shrunk and kept in tests/contract/schedules, where `make test` plays it again.

@@ -206,6 +206,10 @@ class Cluster(Protocol):
         """Let the pod onto the node held for the slot."""
         ...
 
+    def admit(self, node: str, *, slot: str, at_s: int) -> None:
+        """Open the held node, where pods can't be let in one by one; elsewhere nothing, as they tolerate its taint."""
+        ...
+
     def release(self, node: str, *, slot: str, at_s: int) -> None:
         """Take the slot's taint off the node."""
         ...

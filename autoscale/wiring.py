@@ -199,10 +199,17 @@ def _named(name: str, settings: Settings) -> Iterator[None]:
         raise BadInput(error.what, where=where, expected=error.expected, found=error.found) from error
 
 
-def cluster(kubeconfig: str | None, context: str | None, *, watch: bool) -> KubeCluster:
-    """The Kubernetes cluster. Raises Unreachable, which says what was tried."""
+def cluster(kubeconfig: str | None, context: str | None, *, watch: bool, claims: str = "") -> KubeCluster:
+    """The Kubernetes cluster. Raises Unreachable, which says what was tried.
+
+    With `claims`, pods are never changed: the ConfigMap of that name (NAMESPACE/NAME) says what was bought for them.
+    """
     from autoscale.observe.kube import KubeCluster
 
+    if claims:
+        from autoscale.observe.kube_aside import KubeClusterAside
+
+        return KubeClusterAside.aside(kubeconfig, context, name=claims, watch=watch)
     return KubeCluster.connect(kubeconfig, context, watch=watch)
 
 

@@ -114,14 +114,28 @@ def _reserve(hands: Hands, actions: Sequence[Assign | Hold | Release]) -> list[R
     written = side_by_side(lambda action: _write_node(hands, action), steps, hands.threads)
     receipts: dict[Action, Receipt] = dict(zip(steps, written, strict=True))
     open_now = [a for a in steps if isinstance(a, Hold) and receipts[a].outcome == DONE]
-    calls = [_call(hands.cluster.tolerate, pod, slot=hold.slot) for hold in open_now for pod in hold.pods]
+    fresh = [hold for hold in open_now if not hold.tainted]
+    calls = [_call(hands.cluster.tolerate, pod, slot=hold.slot) for hold in fresh for pod in hold.pods]
     failures = iter(side_by_side(failure, calls, hands.threads))
-    for hold in open_now:
+    for hold in fresh:
         if hold.pods:
             receipts[hold] = _pods_receipt(hold, [next(failures) for _ in hold.pods])
+    for hold in open_now:
+        if hold.tainted:
+            receipts[hold] = _let_in(hands, hold)
     return [
         receipts[a] if a in receipts else replace(receipts[held[a.node, a.slot]], action=a, text="") for a in actions
     ]
+
+
+def _let_in(hands: Hands, hold: Hold) -> Receipt:
+    """Let the pods onto a node that is held already, and open it at once, before anything else happens."""
+    calls = [_call(hands.cluster.tolerate, pod, slot=hold.slot) for pod in hold.pods]
+    failures = side_by_side(failure, calls, hands.threads)
+    opened = failure(_call(hands.cluster.admit, hold.node, slot=hold.slot, at_s=hands.clock.now_s()))
+    if opened is not None:
+        return Receipt(hold, REFUSED, str(opened))
+    return _pods_receipt(hold, failures) if hold.pods else Receipt(hold, DONE)
 
 
 def _write_node(hands: Hands, action: Assign | Hold | Release) -> Receipt:

@@ -71,7 +71,7 @@ def apply(
     if not auto_approve and not sys.stdin.isatty():
         raise BadInput("there is no terminal to ask on, so --auto-approve is needed", where=plan)
     providers = wiring.providers(settings)
-    with wiring.cluster(kubeconfig, context, watch=False) as cluster:
+    with wiring.cluster(kubeconfig, context, watch=False, claims=settings.claims) as cluster:
         snapshot = check(plan, saved, cluster, providers)
         if not auto_approve:
             click.echo(show(saved, "table", out=plan))

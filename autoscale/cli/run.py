@@ -92,7 +92,7 @@ def run(
         stop.set()
         log.info("stopping", signal=heard.name)
 
-    with wiring.cluster(kubeconfig, context, watch=True) as cluster:
+    with wiring.cluster(kubeconfig, context, watch=True, claims=settings.claims) as cluster:
         _let_in(providers, log)
         server = None if once else _serve(registry, pulse, metrics_port)
         engine = Engine(

@@ -94,6 +94,8 @@ def explain(settings: Settings) -> Iterator[str]:
         f"  reservation  a node must join within {_time(decide.provision_timeout_s)}, is held for its pods "
         f"{_time(decide.hold_timeout_s)} at most"
     )
+    if settings.claims:
+        yield f"  claims       in the ConfigMap {settings.claims}: pods are never changed, nodes opened in turn"
     idle = "never" if decide.idle_after_s is None else f"after {_time(decide.idle_after_s)}"
     yield f"  removal      nodes without work are removed {idle}{_longer(settings)}"
     if settings.overlay.source:

@@ -60,7 +60,7 @@ class Source:
         if self.files:
             return offline(settings, self.files, self.groups, namespace=namespace)
         providers = wiring.providers(settings)
-        with wiring.cluster(self.kubeconfig, self.context, watch=False) as cluster:
+        with wiring.cluster(self.kubeconfig, self.context, watch=False, claims=settings.claims) as cluster:
             world = live(cluster, providers, settings.cluster)
             return replace(world, admission=cluster.admission(namespace)) if namespace else world
 

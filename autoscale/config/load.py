@@ -97,6 +97,7 @@ def _settings(document: Document, file: File, policies: tuple[Policy, ...]) -> S
         hold_timeout_s=file.reservation.hold_timeout,
         daemon_timeout_s=file.reservation.daemon_timeout,
         scheduler_names=frozenset(file.scheduling.scheduler_names),
+        changes_pods=file.reservation.claims == "pods",
         expendable_below=file.scheduling.expendable_below,
         preferences_max_extra_ppm=file.preferences.max_extra_cost,
         gpu_pods_only=file.pods == "gpu",
@@ -113,6 +114,7 @@ def _settings(document: Document, file: File, policies: tuple[Policy, ...]) -> S
         solver_time_limit_s=file.solver.time_limit / 1000,
         policies=policies,
         decide=decide,
+        claims="" if file.reservation.claims == "pods" else file.reservation.claims,
         catalog=CatalogSettings(
             cache=_beside(document, file.catalog.cache),
             overlay=_beside(document, file.catalog.overlay),

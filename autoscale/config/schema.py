@@ -34,6 +34,7 @@ Flag = Annotated[bool, Field(strict=True)]
 Count = Annotated[int, reads(values.count)]
 Priority = Annotated[int, reads(values.priority)]
 Word = Annotated[str, reads(values.word)]
+ClaimsPlace = Annotated[str, reads(values.claims_place)]
 
 
 class Section(BaseModel):
@@ -61,6 +62,7 @@ class Reservation(Section):
     provision_timeout: DurationS = 900
     hold_timeout: DurationS = 120
     daemon_timeout: DurationS = 60
+    claims: ClaimsPlace = "pods"
 
 
 class Scheduling(Section):

@@ -34,6 +34,7 @@ class Settings:
     source: the file they come from, empty for the defaults. digest: hash of what they say (comments don't count).
     providers: entry point name -> that provider's own settings; None: every provider that finds credentials.
     solver_time_limit_s: how long one search may take. overlay: what is laid over the clouds' prices and machines.
+    claims: the ConfigMap (NAMESPACE/NAME) that claims are kept in; empty: the pods themselves.
     """
 
     source: str = ""
@@ -44,6 +45,7 @@ class Settings:
     decide: DecideSettings = field(default_factory=DecideSettings)
     loop: LoopSettings = field(default_factory=LoopSettings)
     overlay: Overlay = field(default_factory=Overlay)
+    claims: str = ""
     catalog: CatalogSettings = field(default_factory=CatalogSettings)
     provider_lines: Mapping[str, int] = field(default_factory=empty)
 

@@ -19,6 +19,8 @@ A_PRIORITY = "a priority of pods: a whole number such as -10"
 A_PART = "a whole number such as 5, or a share such as 10%"
 A_QUANTITY = "a Kubernetes quantity such as 8, 500m or 2Ti"
 
+_CONFIG_MAP = re.compile(r"[a-z0-9]([-a-z0-9]*[a-z0-9])?/[a-z0-9]([-a-z0-9.]*[a-z0-9])?")
+
 
 def duration_s(value: object) -> int:
     """A duration of whole seconds, rounded up."""
@@ -94,6 +96,13 @@ def word(value: object) -> str:
     if not isinstance(value, str) or not value:
         raise ValueError("a string that is not empty")
     return value
+
+
+def claims_place(value: object) -> str:
+    """Where claims are kept: `pods`, or a ConfigMap as NAMESPACE/NAME."""
+    if isinstance(value, str) and (value == "pods" or _CONFIG_MAP.fullmatch(value)):
+        return value
+    raise ValueError("pods, or a ConfigMap as NAMESPACE/NAME")
 
 
 def amount_of(resource: str, value: object) -> int:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autoscale.decide.groups import fresh_faults, turn_group
 from autoscale.decide.heirs import inherit
 from autoscale.decide.reservations import Phase, read_claims, refs, room_left, room_of, split_full
+from autoscale.decide.turns import admissions, closed
 from autoscale.demand.fit import admits, untolerated
 from autoscale.demand.kinds import regards
 from autoscale.demand.volumes import total_requests
@@ -89,6 +90,7 @@ def stand(fleet: Fleet) -> Standing:
         *(action for turn in turns for action in turn.actions),
         *(action for step in (*turned, *trimmed) for action in step.actions),
         *(Release(n.name, id_, Reason(Code.FAULT, "another node has the slot", SOURCE)) for id_, n in claims.shared),
+        *(() if fleet.settings.changes_pods else admissions(fleet, slots, claims.waiting)),
         *_opened(fleet, slots),
     )
     staying = {pod.uid for slot in slots for pod in slot.pods}
@@ -176,7 +178,8 @@ def _step(fleet: Fleet, slot: Slot, others: _Others) -> _Step:
             return _Step(
                 (Release(node.name, slot.id, Reason(Code.STARTING, "its pods are bound or gone", SOURCE)),), None
             )
-        return _Step(() if slot.phase is Phase.HELD else (Hold(node.name, slot.id, ()),), slot)
+        shut = slot.phase is Phase.HELD and (fleet.settings.changes_pods or closed(node))
+        return _Step(() if shut else (Hold(node.name, slot.id, ()),), slot)
     overdue = _overdue(fleet, slot, node, others)
     if overdue:
         return _give_up(fleet, slot, node, overdue)
@@ -207,7 +210,8 @@ def _give_up(fleet: Fleet, slot: Slot, node: Node, overdue: str) -> _Step:
     reason = Reason(Code.TIMEOUT, text, SOURCE)
     known = fleet.snapshot.ledger.backoffs.get(slot.group)
     fault = None
-    if slot.group in fleet.groups and (known is None or known.until_s <= fleet.now_s):
+    ours = fleet.settings.changes_pods  # else others may have been let onto it as well
+    if ours and slot.group in fleet.groups and (known is None or known.until_s <= fleet.now_s):
         fault = Fault(slot.group, FaultKind.OTHER, "PodsNotBound", f"on {node.name} {text}", fleet.now_s)
     return _Step((Unclaim(slot.id, refs(slot.pods), reason), Release(node.name, slot.id, reason)), None, fault)
 
@@ -233,6 +237,8 @@ def _overdue(fleet: Fleet, slot: Slot, node: Node, others: _Others) -> str:
     if any(pod.moving for pod in slot.pods):
         return ""  # they are evicted in their own time
     limit = fleet.settings.hold_timeout_s
+    if not fleet.settings.changes_pods and (slot.phase is not Phase.HELD or closed(node)):
+        limit = fleet.settings.provision_timeout_s  # it is not its turn yet
     waited_s = 0 if ready is None else fleet.now_s - max(since, ready, last)
     if waited_s < limit:
         return ""
@@ -262,11 +268,14 @@ def _hold(fleet: Fleet, slot: Slot, node: Node) -> tuple[Action, ...]:
         young = fleet.now_s - node.created_at_s < fleet.settings.provision_timeout_s
         if kept_out and young and not fleet.up(node):
             return (Release(node.name, slot.id, Reason(Code.STARTING, f"held too early: {why}", SOURCE)),)
+        if not fleet.settings.changes_pods:
+            return ()
         out = [pod for pod in slot.pods if slot.id not in pod.tolerated_slots and not pod.moving]
         return (Hold(node.name, slot.id, refs(out), tainted=True),) if out else ()
     if kept_out and fleet.now_s - _since(fleet, slot, node) < fleet.settings.daemon_timeout_s:
         return (Release(node.name, STARTING, Reason(Code.STARTING, why, SOURCE)),) if _starting(node) else ()
-    return (Hold(node.name, slot.id, refs(pod for pod in slot.pods if not pod.moving)),)
+    mine = [pod for pod in slot.pods if fleet.settings.changes_pods and not pod.moving]
+    return (Hold(node.name, slot.id, refs(mine)),)
 
 
 def _starting(node: Node) -> bool:

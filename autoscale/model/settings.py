@@ -26,6 +26,8 @@ class DecideSettings:
     preemption_timeout_s: a pod that the scheduler has refused for longer is planned for even if it could preempt others (the
     scheduler tries again after 5 min at the latest).
     preferences_max_extra_ppm: what pods' wishes may add to the cost of what is bought, in parts per million; 0: ties only.
+    changes_pods: whether pods may be written to. If not, no toleration lets them in: a node is closed until it is its turn to
+    be opened to all (`decide/turns.py`).
     gpu_pods_only: leave pods that ask for no device (an extended resource) to others.
     evict_again_s: a pod that a PodDisruptionBudget kept is tried again after this.
     detach_timeout_s: how long an empty node waits for its volumes to be detached before it is removed.
@@ -53,6 +55,7 @@ class DecideSettings:
     drain_warn_s: int = 300
     ending_lead_s: int = 1800
     preferences_max_extra_ppm: int = 0
+    changes_pods: bool = True
     gpu_pods_only: bool = False
     commitments: tuple[Commitment, ...] = ()
 

@@ -52,17 +52,18 @@ class _Spec(msgspec.Struct, rename="camel"):
     taints: list[dict[str, Any]] | None = None
 
 
-class _Object(msgspec.Struct):
+class Seen(msgspec.Struct):
     """A pod or node as we change it: lists as they are, fields that we don't know included."""
 
     metadata: _Meta
     spec: _Spec = msgspec.field(default_factory=_Spec)
 
     def annotation(self, key: str) -> str:
+        """Its value, empty when there is none."""
         return (self.metadata.annotations or {}).get(key, "")
 
 
-_OBJECT = msgspec.json.Decoder(_Object)
+_OBJECT = msgspec.json.Decoder(Seen)
 
 
 class Verbs:
@@ -142,7 +143,7 @@ class Verbs:
     def assign(self, node: str, *, slot: str, at_s: int) -> None:
         """Write onto the node which slot it was given. Conflict when it has another that is not released."""
 
-        def change(seen: _Object) -> dict[str, Any] | None:
+        def change(seen: Seen) -> dict[str, Any] | None:
             if seen.annotation(SLOT) == slot and seen.annotation(RESERVATION):
                 return None
             _refuse_other(node, seen, slot)
@@ -153,7 +154,7 @@ class Verbs:
     def hold(self, node: str, *, slot: str, at_s: int) -> None:
         """Taint the node for the slot. Conflict when it is another's, or this slot was released already."""
 
-        def change(seen: _Object) -> dict[str, Any] | None:
+        def change(seen: Seen) -> dict[str, Any] | None:
             _refuse_other(node, seen, slot)
             phase = seen.annotation(RESERVATION) if seen.annotation(SLOT) == slot else ""
             if phase == "released":
@@ -167,10 +168,13 @@ class Verbs:
 
         self._change_node(node, change)
 
+    def admit(self, node: str, *, slot: str, at_s: int) -> None:
+        """Nothing: the pods that were let in tolerate the node's taint."""
+
     def release(self, node: str, *, slot: str, at_s: int) -> None:
         """Take the slot's taint off the node. A node that has another slot by now keeps that one's."""
 
-        def change(seen: _Object) -> dict[str, Any] | None:
+        def change(seen: Seen) -> dict[str, Any] | None:
             taints = seen.spec.taints or []
             kept = [t for t in taints if not (_is_ours(t) and t.get("value") == slot)]
             patch: dict[str, Any] = {}
@@ -191,7 +195,7 @@ class Verbs:
     def disrupt(self, node: str, *, code: str, at_s: int) -> None:
         """Close the node with our taint, and say why and since when."""
 
-        def change(seen: _Object) -> dict[str, Any] | None:
+        def change(seen: Seen) -> dict[str, Any] | None:
             taints = seen.spec.taints or []
             ours = {"key": DISRUPTED, "value": code, "effect": "NoSchedule"}
             if seen.annotation(DISRUPTED) == code and any(_is_disruption(t) for t in taints):
@@ -205,7 +209,7 @@ class Verbs:
     def restore(self, node: str) -> None:
         """Take that taint and what was said off again."""
 
-        def change(seen: _Object) -> dict[str, Any] | None:
+        def change(seen: Seen) -> dict[str, Any] | None:
             taints = seen.spec.taints or []
             kept = [t for t in taints if not _is_disruption(t)]
             if len(kept) == len(taints) and not seen.annotation(DISRUPTED):
@@ -243,7 +247,7 @@ class Verbs:
             "deleteOptions": {"preconditions": {"uid": pod[0]}},
         }
         try:
-            self._http.post(f"{_pod_path(pod)}/eviction", eviction)
+            self._http.post(f"{pod_path(pod)}/eviction", eviction)
         except Conflict as error:
             raise NotFound(f"pod {pod[1]} is gone; another has its name") from error
 
@@ -260,20 +264,20 @@ class Verbs:
         """Patch it. A Conflict because the name is another pod's by now is a NotFound."""
         try:
             with self._pods.writing(pod[1]):
-                self._pods.put_own(self._http.patch(_pod_path(pod), patch, content_type=content_type))
+                self._pods.put_own(self._http.patch(pod_path(pod), patch, content_type=content_type))
         except Conflict:
             self._read_pod(pod)
             raise
 
-    def _read_pod(self, pod: tuple[str, str]) -> _Object:
-        raw = self._http.get(_pod_path(pod))
+    def _read_pod(self, pod: tuple[str, str]) -> Seen:
+        raw = self._http.get(pod_path(pod))
         current = _OBJECT.decode(raw)
         if current.metadata.uid != pod[0]:
             raise NotFound(f"pod {pod[1]} is gone; another has its name")
         self._pods.put_own(raw)
         return current
 
-    def _change_node(self, node: str, change: Callable[[_Object], dict[str, Any] | None]) -> None:
+    def _change_node(self, node: str, change: Callable[[Seen], dict[str, Any] | None]) -> None:
         """Write what `change` makes of the node (None: nothing to do), on exactly the version that it has seen."""
         for left in reversed(range(_TRIES)):
             raw = self._http.get(_node_path(node))
@@ -293,7 +297,7 @@ class Verbs:
                 return
 
 
-def _refuse_other(node: str, seen: _Object, slot: str) -> None:
+def _refuse_other(node: str, seen: Seen, slot: str) -> None:
     other, phase = seen.annotation(SLOT), seen.annotation(RESERVATION)
     if other and other != slot and phase in ("assigned", "held"):
         raise Conflict(f"node {node} is {phase} for slot {other}, not {slot}")
@@ -321,7 +325,8 @@ def _is(path: str, value: str) -> dict[str, str]:
     return {"op": "test", "path": path, "value": value}
 
 
-def _pod_path(pod: tuple[str, str]) -> str:
+def pod_path(pod: tuple[str, str]) -> str:
+    """Where the API server has it."""
     namespace, _, name = pod[1].partition("/")
     return f"/api/v1/namespaces/{namespace}/pods/{name}"
 

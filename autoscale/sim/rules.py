@@ -10,11 +10,12 @@ from autoscale.sim.refusals import Refused
 if TYPE_CHECKING:
     from autoscale.sim.objects import Json, ObjectStore
 
-NAMESPACED = frozenset({"pods", "events", "daemonsets", "poddisruptionbudgets"})
+NAMESPACED = frozenset({"pods", "events", "daemonsets", "poddisruptionbudgets", "configmaps"})
 KINDS = {
     "pods": ("v1", "Pod"),
     "nodes": ("v1", "Node"),
     "events": ("v1", "Event"),
+    "configmaps": ("v1", "ConfigMap"),
     "namespaces": ("v1", "Namespace"),
     "daemonsets": ("apps/v1", "DaemonSet"),
     "poddisruptionbudgets": ("policy/v1", "PodDisruptionBudget"),

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
 
 _log = logging.getLogger(__name__)
 _ROOTS = {
-    "/api/v1/": ("pods", "nodes", "events", "namespaces"),
+    "/api/v1/": ("pods", "nodes", "events", "namespaces", "configmaps"),
     "/apis/apps/v1/": ("daemonsets",),
     "/apis/policy/v1/": ("poddisruptionbudgets",),
 }

@@ -39,6 +39,9 @@ def main() -> int:
     )
     arguments.add_argument("--seed", type=int, default=1)
     arguments.add_argument("--plans", type=int, default=0, help="how many whole plans to carry out after that")
+    arguments.add_argument(
+        "--pods-unchanged", action="store_true", help="plans in a cluster whose pods may not be changed"
+    )
     arguments.add_argument("--no-shrink", action="store_true", help="count only")
     given = arguments.parse_args()
     binaries = build.binaries()
@@ -64,20 +67,21 @@ def main() -> int:
         if not given.no_shrink:
             _keep(judge, tally)
             _keep_scenes(scene_judge, tally)
-    plans = _whole_plans(binaries, given.seed, given.plans) if given.plans else ()
+    plans = _whole_plans(binaries, given.seed, given.plans, aside=given.pods_unchanged) if given.plans else ()
     _say(tally.last_line + (f", {_share(plans)}" if plans else ""))
     return 1 if tally.disagreements else 0
 
 
-def _whole_plans(binaries: Path, seed: int, count: int) -> list[Outcome]:
+def _whole_plans(binaries: Path, seed: int, count: int, *, aside: bool) -> list[Outcome]:
     """Carry plans out, a line each, and the story of every pod that is not where it was planned."""
     found: list[Outcome] = []
     with ControlPlane(binaries, controller_manager=False) as plane:
         for number in range(count):
-            one = play(plane, seed, number)
+            one = play(plane, seed, number, aside=aside)
             found.append(one)
             _say(
-                f"plan {one.seed}: {one.nodes} nodes, {one.absent} never came; {one.bound} of {one.due} pods as planned"
+                f"plan {one.seed}: {one.nodes} nodes, {one.absent} never came; {one.kept} of {one.due} pods as planned"
+                f"{f', {one.bound} without a second purchase' if aside else ''}"
                 f"{f', {one.again} nodes bought again' if one.again else ''}{f', {one.empty} empty' if one.empty else ''}"
             )
             for line in (*one.missed, *one.strays, *one.stories):
@@ -89,8 +93,10 @@ def _share(plans: Sequence[Outcome]) -> str:
     """The sums of all plans, as the last line says them."""
     due, bound = sum(p.due for p in plans), sum(p.bound for p in plans)
     complete = sum(not (p.missed or p.strays or p.again) for p in plans)
+    kept = sum(p.kept for p in plans)
     return (
-        f"plans {len(plans)} ({complete} complete), bound as planned {100 * bound / max(1, due):.2f} % ({bound} of {due} pods), "
+        f"plans {len(plans)} ({complete} complete), bound as planned {100 * kept / max(1, due):.2f} % ({kept} of {due} pods), "
+        f"without a second purchase {100 * bound / max(1, due):.2f} % ({bound}), "
         f"bought again {sum(p.again for p in plans)}, bound before their node came {sum(len(p.strays) for p in plans)}, "
         f"empty nodes {sum(p.empty for p in plans)}"
     )

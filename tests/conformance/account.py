@@ -7,11 +7,12 @@ A plan says how many pods of each kind go to a node, and pods of a kind can't be
 whose claim goes to another just like it is not missed, as long as that one is bound where it was due.
 """
 
+from collections import Counter
 from collections.abc import Iterator, Mapping
 
 from autoscale.loop import Turn
 from autoscale.model.plan import Assign, ClaimPods, Hold, Resize, Unclaim
-from autoscale.model.workload import Pod
+from autoscale.model.workload import Pod, PodShape
 
 from .story import story
 
@@ -25,6 +26,7 @@ class Account:
         self.exchanged = 0
         self.again = 0
         self.again_for: list[str] = []
+        self.twice: set[str] = set()  # uids of pods whose node came and that another was bought for, them alone
         self._planned: dict[str, tuple[str, str]] = {}  # uid -> slot, namespace/name
         self._bound: dict[str, str] = {}
 
@@ -53,6 +55,23 @@ class Account:
             f"{ref} is on {where.get(uid) or 'no node'}, planned on {node}"
             for uid, (node, _, ref) in sorted(self.due.items())
             if where.get(uid) != node
+        ]
+
+    def kept(self, where: Mapping[str, str]) -> int:
+        """How many due pods the plan's nodes have, pods that are just alike being one as good as the other."""
+        pods = {pod.uid: pod for turn in self.turns for pod in turn.snapshot.cluster.pods}
+        planned = Counter((node, _likeness(pods[uid])) for uid, (node, _, _) in self.due.items())
+        there = Counter((node, _likeness(pods[uid])) for uid, node in where.items() if node and uid in pods)
+        return (planned & there).total()
+
+    def homeless(self, where: Mapping[str, str]) -> list[str]:
+        """Pods whose node came and that are nowhere, or only on one bought for them after that."""
+        return [
+            f"{ref} is on {where.get(uid) or 'no node'}, planned on {node}, and another was bought"
+            if uid in self.twice
+            else f"{ref} is on no node, planned on {node}"
+            for uid, (node, _, ref) in sorted(self.due.items())
+            if uid in self.twice or not where.get(uid)
         ]
 
     def strays(self, where: Mapping[str, str]) -> list[str]:
@@ -88,7 +107,9 @@ class Account:
                 if uid not in self.due or self._bound.get(uid, self.due[uid][0]) == self.due[uid][0]:
                     continue
                 gone, new = pods[uid], heirs.get(action.slot, [])
-                alike = [each for each in new if each[0] not in self._bound and _alike(gone, pods[each[0]])]
+                alike = [
+                    each for each in new if each[0] not in self._bound and _likeness(gone) == _likeness(pods[each[0]])
+                ]
                 if alike:
                     new.remove(alike[0])
                     node, slot, _ = self.due.pop(uid)
@@ -107,7 +128,11 @@ class Account:
                 and any(u not in self.due for u, _ in action.pods)
             ):
                 opened[action.group] = opened.get(action.group, 0) + 1
+        growing = {a.group for a in turn.plan.actions if isinstance(a, Resize) and a.target_nodes > a.current_nodes}
         for action in turn.plan.actions:
+            if isinstance(action, ClaimPods) and action.slot not in known and action.group in growing:
+                mine = {uid for uid, _ in action.pods}
+                self.twice |= mine if mine <= self.due.keys() else set()
             if isinstance(action, Resize):
                 more = max(0, action.target_nodes - action.current_nodes - opened.get(action.group, 0))
                 if more:
@@ -118,10 +143,7 @@ class Account:
                     )
 
 
-def _alike(one: Pod, other: Pod) -> bool:
-    """Whether two pods are, but for their names and what the API server copied from a node, the same."""
-    mine, others = (
-        {key: value for key, value in pod.labels.items() if not key.startswith("topology.kubernetes.io/")}
-        for pod in (one, other)
-    )
-    return (one.namespace, mine, one.shape) == (other.namespace, others, other.shape)
+def _likeness(pod: Pod) -> tuple[str, PodShape, frozenset[tuple[str, str]]]:
+    """All there is to a pod but its name and what the API server copied from its node."""
+    labels = {key: value for key, value in pod.labels.items() if not key.startswith("topology.kubernetes.io/")}
+    return pod.namespace, pod.shape, frozenset(labels.items())

@@ -24,6 +24,7 @@ from .whole import play
 VERDICTS = 150
 RIVALS = 90
 NOMINEES, UNASKED, CREWED = 40, 20, 50
+ASIDE = (3,)
 WHOLE = ((1, 0), (1, 1), (1, 5), (5, 26))
 
 
@@ -105,4 +106,14 @@ def test_pods_bind_where_a_plan_put_them() -> None:
     with ControlPlane(build.binaries(), controller_manager=False) as plane:
         found = [play(plane, seed, number) for seed, number in WHOLE]
     assert [(each.missed, each.strays, each.again, each.empty) for each in found] == [([], [], 0, 0)] * len(WHOLE)
+    assert all(each.due for each in found)
+
+
+@pytest.mark.cluster
+@pytest.mark.xdist_group("cluster")
+def test_pods_that_may_not_be_changed_bind_without_a_second_purchase() -> None:
+    """A small plan whose nodes are opened in turn: every pod has a node, and nothing was bought again."""
+    with ControlPlane(build.binaries(), controller_manager=False) as plane:
+        found = [play(plane, 5, number, aside=True) for number in ASIDE]
+    assert [(each.missed, each.again) for each in found] == [([], 0)] * len(ASIDE)
     assert all(each.due for each in found)

@@ -9,7 +9,7 @@ had no node yet.
 
 import json
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from functools import partial
@@ -21,6 +21,7 @@ from autoscale.model.names import SLOT, STARTING
 from autoscale.model.settings import DecideSettings
 from autoscale.model.snapshot import Ledger
 from autoscale.observe.kube import KubeCluster
+from autoscale.observe.kube_aside import KubeClusterAside
 from autoscale.solve import solve
 from tests.cluster.controlplane import ControlPlane, Json, wait_until
 
@@ -37,6 +38,9 @@ _BACKOFF_S = 5  # minutes, with a cloud; pods that wait for those of a group whi
 class Outcome:
     """What became of a plan. `missed` are pods whose node came and that are not on it, with where they are.
 
+    Where pods may not be changed `missed` are those that are on no node, or on one bought for them a second time; `bound`
+    counts the others, and `kept` pods that the plan's nodes have, pods that are just alike being one as good as the other.
+
     `strays` are pods bound before their node came; `again` are nodes bought that no pod without one asked for; `empty` are
     nodes that no pod is on in the end.
     """
@@ -44,6 +48,7 @@ class Outcome:
     seed: str
     due: int
     bound: int
+    kept: int
     nodes: int
     absent: int
     again: int
@@ -56,17 +61,23 @@ class Outcome:
 class Stage:
     """One plan on the API server."""
 
-    def __init__(self, plane: ControlPlane, case: PlanCase, *, workers: int = 6) -> None:
+    def __init__(self, plane: ControlPlane, case: PlanCase, *, aside: bool = False, workers: int = 6) -> None:
         self._api, self._case = plane.api(), case
         self._namespace = f"plan-{case.seed}"
         self._pods = f"/api/v1/namespaces/{self._namespace}/pods"
         self._pool = ThreadPoolExecutor(workers)
         self._cloud = Cloud(case.kinds, case.up)
-        self._cluster = KubeCluster.connect(str(plane.kubeconfig()))
+        self._aside = aside
+        path = str(plane.kubeconfig())
+        self._cluster = KubeCluster.connect(path)
+        if aside:
+            self._cluster = KubeClusterAside.aside(path, None, name=f"{self._namespace}/claims")
         solver = partial(solve, time_limit_s=0.3)
         self._engine = Engine(
             cluster=self._cluster, providers=(self._cloud,), policies=(), solver=solver, clock=SystemClock(),
-            settings=DecideSettings(cluster="test", idle_after_s=None, backoff_first_s=_BACKOFF_S),
+            settings=DecideSettings(
+                cluster="test", idle_after_s=None, backoff_first_s=_BACKOFF_S, changes_pods=not aside
+            ),
         )  # fmt: skip
         self._ledger = Ledger()
         self._rng = Random(f"stage/{case.seed}")
@@ -112,39 +123,47 @@ class Stage:
         self._tick()
         list(self._pool.map(self._daemon, wave))
         self._tick()
-        wait_until("the engine has seen the agents", lambda: self._seen_agents(wave), within_s=10, every_s=0.02)
+        wait_until("the engine has seen the agents", lambda: self._seen_agents(wave), within_s=60, every_s=0.02)
         self._tick()
 
     def _settle(self) -> None:
-        """Go on until nothing is on its way and every pod whose node came is bound, or for too long."""
-        until = time.monotonic() + _PATIENCE_S
+        """Go on until nothing is on its way and every pod whose node came is bound, or nothing happens for too long."""
+        until, bound = 0.0, -1
         while True:
             self._tick()
+            before, bound = bound, sum(map(bool, self._where().values()))
+            if bound != before:
+                until = time.monotonic() + _PATIENCE_S
             more = self._not_joined()
             if more:
                 self._come(more)
                 list(self._pool.map(self._light, more))
             busy = more or self._account.turns[-1].busy
-            if not (busy or self._account.missed(self._where())) or time.monotonic() > until:
+            if not (busy or self._wanting(self._where())) or time.monotonic() > until:
                 return
             time.sleep(0.3)
 
     def _judge(self, nodes: int, absent: int) -> Outcome:
         account, where = self._account, self._where()
-        missed = account.missed(where)
+        missed = self._wanting(where)
         used = set(where.values())
         return Outcome(
             self._case.seed,
             due=len(account.due),
             bound=len(account.due) - len(missed),
+            kept=account.kept(where) if self._aside else len(account.due) - len(missed),
             nodes=nodes,
             absent=absent,
             again=account.again,
             empty=len([name for name in self._joined if name not in used]),
             missed=missed,
-            strays=account.strays(where),
-            stories=[*account.stories(where), *account.again_for],
+            strays=() if self._aside else account.strays(where),
+            stories=account.again_for if self._aside else [*account.stories(where), *account.again_for],
         )
+
+    def _wanting(self, where: Mapping[str, str]) -> list[str]:
+        """Pods that are not where they should be: on the node planned, or, where that can't be had, on any of the first purchase."""
+        return self._account.homeless(where) if self._aside else self._account.missed(where)
 
     def _tick(self) -> None:
         """One turn of the engine's loop."""
@@ -189,7 +208,7 @@ class Stage:
             spec = pod["spec"] | {"nodeName": f"{pod['on']}-0"}
             api.create(self._pods, {"metadata": pod["metadata"], "spec": spec})
         list(self._pool.map(lambda pod: api.create(self._pods, json.loads(json.dumps(pod))), case.pods))
-        wait_until("the scheduler has tried every pod", self._tried, within_s=120, every_s=0.2)
+        wait_until("the scheduler has tried every pod", self._tried, within_s=300, every_s=0.2)
         time.sleep(1.1)  # times are whole seconds: what is there is older than what is bought
 
     def _tried(self) -> bool:
@@ -235,15 +254,19 @@ class Stage:
             body = stranger(self._rng, self._strangers, device=not self._case.closed)
             self._strangers += 1
             self._api.create(self._pods, body)
-        wait_until("the scheduler has tried them", self._tried, within_s=60, every_s=0.1)
+        wait_until("the scheduler has tried them", self._tried, within_s=300, every_s=0.1)
 
     def _clean(self) -> None:
         """Leave nothing to the next plan."""
         for path in (self._pods, f"/apis/apps/v1/namespaces/{self._namespace}/daemonsets", "/api/v1/nodes"):
             self._api.request("DELETE", path, body={"gracePeriodSeconds": 0})
-        wait_until("all is gone", lambda: not self._api.items("/api/v1/nodes") and not self._api.items(self._pods))
+        wait_until(
+            "all is gone",
+            lambda: not self._api.items("/api/v1/nodes") and not self._api.items(self._pods),
+            within_s=300,
+        )
 
 
-def play(plane: ControlPlane, seed: int, number: int) -> Outcome:
-    """One plan of a seed."""
-    return Stage(plane, plan_case(seed, number)).run()
+def play(plane: ControlPlane, seed: int, number: int, *, aside: bool = False) -> Outcome:
+    """One plan of a seed. With `aside`, pods are not to be changed: claims are in a ConfigMap, nodes are opened in turn."""
+    return Stage(plane, plan_case(seed, number), aside=aside).run()

@@ -171,6 +171,9 @@ class Kube:
         taints = tuple(t for t in found.taints if t.key != DISRUPTED)
         self.nodes[node] = replace(found, taints=taints, disruption=None)
 
+    def admit(self, node: str, *, slot: str, at_s: int) -> None:
+        """Nothing: the pods tolerate the node's taint."""
+
     def tolerate(self, pod: tuple[str, str], *, slot: str) -> None:
         """As the port says."""
         found = self._pod(pod)

@@ -137,7 +137,7 @@ class Api:
         query: Mapping[str, str] | None = None,
         body: Any = None,
         content_type: str = "application/json",
-        read_s: float = 30.0,
+        read_s: float = 120.0,
         stream: bool = False,
     ) -> urllib3.BaseHTTPResponse:
         response = self._pool.request(

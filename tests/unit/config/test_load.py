@@ -109,6 +109,23 @@ def test_all_of_it(tmp_path: Path) -> None:
     )
 
 
+def test_where_claims_are_kept(tmp_path: Path) -> None:
+    """On pods unless a ConfigMap is named; then pods are never written to."""
+    found = [
+        load(tmp_path, f"{HEAD}cluster: x\n{reservation}")
+        for reservation in ("", "reservation: {claims: pods}", "reservation: {claims: gpu-autoscale/my.claims}")
+    ]
+    assert [(each.claims, each.decide.changes_pods) for each in found] == [
+        ("", True),
+        ("", True),
+        ("gpu-autoscale/my.claims", False),
+    ]
+    for wrong in ("claims", "a/b/c", "A/b", "7", "/b"):
+        assert problems(tmp_path, f"{HEAD}cluster: x\nreservation: {{claims: '{wrong}'}}") == [
+            f'autoscaler.yaml:4: reservation.claims: wrong value, expected pods, or a ConfigMap as NAMESPACE/NAME, found "{wrong}"'
+        ]
+
+
 def test_disruption_as_a_file_has_it(tmp_path: Path) -> None:
     """Lists of budgets and windows, counts and shares; what is configured takes the place of the defaults."""
     text = """        policies:
