@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from autoscale.model.disruption import Going
     from autoscale.model.plan import Plan
     from autoscale.model.problem import Problem, Solution
+    from autoscale.model.reoptimisation import Reoptimisation, Reoptimised
     from autoscale.model.snapshot import CloudView, ClusterView, Snapshot
     from autoscale.model.supply import NodeGroup
     from autoscale.model.toll import Toll
@@ -256,6 +257,15 @@ class Clock(Protocol):
 
     def sleep(self, seconds: float) -> None:
         """Wait."""
+        ...
+
+
+@runtime_checkable
+class Reoptimiser(Protocol):
+    """What a solver may be as well: one that is asked about a whole fleet."""
+
+    def reoptimise(self, question: Reoptimisation) -> Reoptimised:
+        """A verified answer with its bound, never dearer than leaving everything as it is."""
         ...
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import importlib
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from importlib.metadata import entry_points
 from typing import TYPE_CHECKING, Any
 
@@ -18,6 +18,7 @@ from autoscale.config.problems import nearest
 from autoscale.errors import AutoscaleError, BadInput, ProviderError
 from autoscale.model.overlay import REGION, score_in
 from autoscale.model.problem import Solution, Status
+from autoscale.model.reoptimisation import Reoptimised
 from autoscale.model.supply import Fault, FaultKind
 
 if TYPE_CHECKING:
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     from autoscale.model.catalog import Catalog
     from autoscale.model.overlay import Overlay
     from autoscale.model.problem import Problem
+    from autoscale.model.reoptimisation import Reoptimisation
     from autoscale.model.supply import NodeGroup
     from autoscale.observe.kube import KubeCluster
     from autoscale.observe.kube_guest import GuestCluster
@@ -241,7 +243,31 @@ def solver(settings: Settings, *, time_limit_s: float | None = None, strict: boo
 
         return solve(problem, time_limit_s=limit_s, seed=seed)
 
-    return careful(search, strict=strict)
+    return Careful(careful(search, strict=strict))
+
+
+@dataclass(frozen=True, slots=True)
+class Careful:
+    """A solver that checks what it says, also of a whole fleet."""
+
+    answer: Solver
+    fleet_limit_s: float = 5.0
+
+    def __call__(self, problem: Problem) -> Solution:
+        """As the solver inside."""
+        return self.answer(problem)
+
+    def reoptimise(self, question: Reoptimisation) -> Reoptimised:
+        """What verifies; else everything stays as it is."""
+        from autoscale.solve import reoptimise, reverify
+
+        found = reoptimise(question, time_limit_s=self.fleet_limit_s)
+        faults = reverify(question, found)
+        if not faults:
+            return found
+        cost = question.decided(question.staying)
+        nothing = Solution(Status.FEASIBLE, (), {}, 0, 0, 0)
+        return Reoptimised(question.staying, nothing, cost, 0, method=f"{FAILED}: {faults[0]}")
 
 
 def careful(search: Callable[[Problem, int], Solution], *, strict: bool = False) -> Solver:

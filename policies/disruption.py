@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from autoscale.ports import Question
     from policies.pools import Pools
 
-REASONS = (Code.DRIFTED.value, Code.EXPIRED.value, Code.IDLE.value, Code.UNHEALTHY.value)
+REASONS = tuple(code.value for code in (Code.DRIFTED, Code.EXPIRED, Code.IDLE, Code.UNDERUTILIZED, Code.UNHEALTHY))
 _HOUR_S, _DAY_S = 3600, 86_400
 _TOLD_AT_ONCE = 5
 _DRY = "would go, but this is a dry run (`disruption.dryRun`)"

@@ -70,6 +70,8 @@ def remember(
         short_since_s=_since(ledger.short_since_s, plan.short, now_s),
         looked_at=ledger.looked_at,
         began_at_s=ledger.began_at_s,
+        steady=ledger.steady if plan.steady == ledger.steady[0] else (plan.steady, now_s),
+        reoptimised_at_s=now_s if plan.reoptimum is not None else ledger.reoptimised_at_s,
         crowd=crowd(snapshot) if snapshot.cluster.nodes and doubt(snapshot) is None else ledger.crowd,
     )
 
@@ -115,6 +117,8 @@ def without_times(ledger: Ledger) -> Ledger:
         empty_since_s={},
         crowd=None,
         began_at_s=None,
+        steady=("", 0),
+        reoptimised_at_s=0,
     )
 
 

@@ -71,6 +71,9 @@ def _read(kind: Any, value: Any, where: str, words: Mapping[str, Any]) -> Any:
     if origin is Mapping:
         _expect(isinstance(value, dict), "a mapping", value, where)
         return {key: _read(inner[1], each, f"{where}.{key}", words) for key, each in value.items()}
+    if kind is Resources:
+        _expect(isinstance(value, dict), "a mapping", value, where)
+        return Resources({key: _read(int, each, f"{where}.{key}", words) for key, each in value.items()})
     if kind in _PLAIN:
         _expect(isinstance(value, kind) and (kind is bool) == isinstance(value, bool), _PLAIN[kind], value, where)
         return value

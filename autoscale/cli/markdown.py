@@ -34,6 +34,12 @@ def _lines(view: PlanView, cluster: str) -> Iterator[str]:
             hint = f" **→ {_safe(each.hint)}**" if each.hint else ""
             yield f"- {_safe(each.name)}: {'; '.join(map(_safe, each.why))}{hint}"
         yield ""
+    if view.moves:
+        yield "**Moves**"
+        yield ""
+        for move in view.moves:
+            yield f"- {_safe(move.text)}: {'; '.join(map(_safe, move.lines))}"
+        yield ""
     for label, text in view.facts:
         yield f"- **{label}**: {_safe(text)}"
     if view.facts:

@@ -16,11 +16,12 @@ from autoscale.cli.words import counted
 if TYPE_CHECKING:
     from collections.abc import Iterator, Sequence
 
+    from autoscale.cli.moves import MoveView
     from autoscale.cli.view import GroupView, PendingView, PlanView
 
 _SIGNS = {"+": "green", "-": "red", "=": "cyan"}
 _FEW_GROUPS = 25  # beyond this, one line of packing a group
-_LINES, _CLASSES, _REASONS = 6, 30, 3
+_LINES, _CLASSES, _REASONS, _MOVES = 6, 30, 3, 20
 _NAME, _TYPE = 16, 20  # columns that a group's name is to have, and that its type has at most
 _LEAST = 8  # what a name has on the narrowest terminal
 
@@ -57,6 +58,8 @@ def table(view: PlanView, *, cluster: str, paper: Paper) -> str:
         blocks.append(list(_groups(view.groups, paper)))
     if view.pending:
         blocks.append(["  stays pending", *_pending(view.pending, paper)])
+    if view.moves:
+        blocks.append(["  moves", *_moves(view.moves, paper)])
     if view.facts:
         blocks.append(list(_facts(view.facts, paper)))
     blocks.append([view.summary])
@@ -125,6 +128,17 @@ def _pending(pending: Sequence[PendingView], paper: Paper) -> Iterator[str]:
             yield from _wrapped(f"-> {each.hint}", paper)
     if len(pending) > _CLASSES:
         yield f"  {paper.dim(f'and {len(pending) - _CLASSES} more shapes (-o json has all)')}"
+
+
+def _moves(moves: Sequence[MoveView], paper: Paper) -> Iterator[str]:
+    for each in moves[:_MOVES]:
+        first, *rest = textwrap.wrap(each.text, paper.width - 6, break_on_hyphens=False)
+        yield f"  {paper.paint('>' if each.begins else '~', 'cyan', bold=True)} {first}"
+        yield from (f"        {line}" for line in rest)
+        for line in each.lines:
+            yield from _wrapped(line, paper)
+    if len(moves) > _MOVES:
+        yield f"  {paper.dim(f'and {len(moves) - _MOVES} more (-o json has all)')}"
 
 
 def _facts(facts: Sequence[tuple[str, str]], paper: Paper) -> Iterator[str]:

@@ -140,6 +140,8 @@ def _shown(reads: Any, value: Any) -> str:
         return ", ".join(f"{pattern}: {_shown(reads[1], each)}" for pattern, each in value.items())
     if isinstance(reads, type):
         return f"({_options(value)})"
+    if reads == "sum":
+        return words.money(value)
     if reads == "money":
         return f"$ {value / 1e6:,g}/h"
     if reads == "share":

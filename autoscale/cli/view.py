@@ -10,6 +10,7 @@ from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import TYPE_CHECKING, Any, TypeVar, cast
 
 from autoscale.cli import words
+from autoscale.cli.moves import MoveView, fleet_line, moves
 from autoscale.cli.streams import plain
 from autoscale.loop import changes
 from autoscale.model.plan import (
@@ -81,6 +82,7 @@ class PlanView:
     facts: tuple[tuple[str, str], ...]
     summary: str
     changes: bool
+    moves: tuple[MoveView, ...] = ()
 
 
 def view(saved: SavedPlan) -> PlanView:
@@ -100,6 +102,7 @@ def view(saved: SavedPlan) -> PlanView:
         facts=tuple(_facts(saved)),
         summary=_summary(plan, groups),
         changes=changes(plan),
+        moves=moves(plan.reoptimum),
     )
     return _plain(found)
 
@@ -199,6 +202,8 @@ def _facts(saved: SavedPlan) -> Iterable[tuple[str, str]]:
         yield "solver", words.NO_KERNEL
     if cost > 0:
         yield "cost", words.costs(cost, bound)
+    if plan.reoptimum is not None:
+        yield "fleet", fleet_line(plan.reoptimum)
     if risk := _interruptions(saved):
         yield (
             "interruptions",

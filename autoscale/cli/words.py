@@ -24,6 +24,11 @@ def per_hour(microusd: int) -> str:
     return f"$ {microusd / MICRO:,.2f}/h"
 
 
+def money(microusd: int) -> str:
+    """`$ 1,204.18`."""
+    return f"$ {microusd / MICRO:,.2f}"
+
+
 def per_month(microusd: int) -> str:
     """`$ 33,288 a month`, of 730 hours."""
     return f"$ {microusd * HOURS_PER_MONTH / MICRO:,.0f} a month"

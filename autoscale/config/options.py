@@ -23,6 +23,7 @@ _WORDS: Mapping[str, Any] = {
     "duration": schema.DurationS,
     "duration or never": schema.DurationOrNeverS,
     "money": schema.Money,
+    "sum": Annotated[int, schema.reads(values.money_microusd)],
     "share": schema.Share,
     "count or share": schema.CountOrShare,
     "flag": schema.Flag,

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 from autoscale.decide import commitments
 from autoscale.decide.answer import answer
+from autoscale.decide.consolidate import consolidate, due, held_back, pays, steady, too_dear
 from autoscale.decide.disrupt import beginners, choose, withheld
 from autoscale.decide.drain import Drains, drain, unplaced
 from autoscale.decide.empty_groups import delete_empty, empty_groups
@@ -36,7 +37,7 @@ if TYPE_CHECKING:
     from autoscale.decide.fleet import Fleet
     from autoscale.decide.lifecycle import Standing
     from autoscale.model.disruption import Going
-    from autoscale.model.plan import Action
+    from autoscale.model.plan import Action, Reoptimum
     from autoscale.model.settings import DecideSettings
     from autoscale.model.snapshot import Snapshot
     from autoscale.model.supply import Node
@@ -49,6 +50,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     snapshot = replace(snapshot, commitments=settings.commitments)
     held = hold(snapshot)
     tried = _with_drains(snapshot, policies, solver, settings, held)
+    tried, reoptimum = _with_moves(tried, snapshot, policies, solver, settings, held)
     fleet, standing, best, drains = tried.fleet, tried.standing, tried.best, tried.drains
     ours = [pod for pod in tried.ours if not pod.moving]
     unmodelled = [pod for pod in ours if not pod.shape.plannable]
@@ -110,6 +112,8 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         empty=empty,
         faults=standing.faults,
         learnt=fleet.learnt,
+        reoptimum=reoptimum,
+        steady=steady(snapshot) if settings.consolidation else "",
     )
     for policy in policies:
         plan = settle(plan, policy.review(plan, snapshot), policy.name)
@@ -131,12 +135,38 @@ class _Tried:
     drains: Drains = field(default_factory=lambda: Drains((), ()))
 
 
-def _with_drains(
-    snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, settings: DecideSettings, held: Reason | None
+def _with_moves(  # noqa: PLR0917 - the arguments of the decision, and what it came to without moves
+    tried: _Tried,
+    snapshot: Snapshot,
+    policies: Sequence[Policy],
+    solver: Solver,
+    settings: DecideSettings,
+    held: Reason | None,
+) -> tuple[_Tried, Reoptimum | None]:
+    """With nodes that are emptied to save money, if it is time for that and it pays by every rule."""
+    wish = settings.consolidation
+    if wish is None or held is not None or not due(tried.fleet, tried.standing, tried.best, wish):
+        return tried, None
+    found = consolidate(tried.fleet, tried.standing, policies, solver, wish)
+    if found is None or not found.going:
+        return tried, found.reoptimum if found else None
+    moved = _with_drains(snapshot, policies, solver, settings, held, found.going)
+    if pays(moved.fleet, moved.best, wish, found):
+        return moved, found.reoptimum
+    return tried, held_back(found.reoptimum, "planned by every rule between pods, it does not pay back")
+
+
+def _with_drains(  # noqa: PLR0917 - the arguments of the decision
+    snapshot: Snapshot,
+    policies: Sequence[Policy],
+    solver: Solver,
+    settings: DecideSettings,
+    held: Reason | None,
+    more: Sequence[Going] = (),
 ) -> _Tried:
     """Plan for the pods that wait and for those of nodes that go; a node whose pods find no place does not begin to go."""
     as_it_is = survey(snapshot, settings)
-    chosen = choose(as_it_is, policies, held)
+    chosen = choose(as_it_is, policies, held, more)
     going, notes = chosen.going, [*chosen.notes, *([held] if held else [])]
     look = partial(_looked, snapshot, policies, solver, settings, as_it_is)
     tried = look(going=going)
@@ -178,7 +208,9 @@ def _late(tried: _Tried) -> dict[str, str]:
     if homeless:
         return dict.fromkeys(sorted(homeless), "there is no place for its pods")
     dear = latter(tried.fleet, bought_for(tried.fleet, tried.best))
-    return dict.fromkeys(sorted(dear), "a node would be bought for its pods")
+    if dear:
+        return dict.fromkeys(sorted(dear), "a node would be bought for its pods")
+    return dict.fromkeys(too_dear(tried.fleet, tried.best), "what its pods would need costs no less")
 
 
 def _asked(fleet: Fleet, policies: Sequence[Policy], solver: Solver, standing: Standing) -> Answer:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from autoscale.decide.notices import noticed
 from autoscale.decide.protection import DO_NOT_DISRUPT, protected
 from autoscale.decide.unused import unused
+from autoscale.model.disruption import Going
 from autoscale.model.workload import Code, Reason
 from autoscale.ports import Permitter, Proposer
 
@@ -15,7 +16,6 @@ if TYPE_CHECKING:
     from collections.abc import Collection, Iterable, Sequence
 
     from autoscale.decide.fleet import Fleet
-    from autoscale.model.disruption import Going
     from autoscale.model.supply import Node, NodeGroup
     from autoscale.ports import Policy
 
@@ -33,8 +33,8 @@ class Chosen:
     notes: tuple[Reason, ...] = ()
 
 
-def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None) -> Chosen:
-    """Which nodes go now. One that goes already and is not chosen again is given back.
+def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None, more: Sequence[Going] = ()) -> Chosen:
+    """Which nodes go now, `more` among them if they may. One that goes already and is not chosen again is given back.
 
     With `held`, nothing begins but what can't be helped, and what goes already stays as it is.
     """
@@ -46,7 +46,7 @@ def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None)
         for name, node in nodes.items()
     ]
     wanted = [each for each in found if each is not None]
-    wanted += [each for each in unused(fleet) if each.node in nodes]
+    wanted += [each for each in (*unused(fleet), *continued(fleet), *more) if each.node in nodes]
     for policy in policies:
         if isinstance(policy, Proposer):
             wanted += [each for each in policy.propose(fleet.snapshot) if each.node in nodes]
@@ -63,6 +63,18 @@ def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None)
     if held is not None:
         going = [each for each in going if each.urgent or nodes[each.node].disruption is not None]
     return Chosen(tuple(going), tuple(notes))
+
+
+def continued(fleet: Fleet) -> tuple[Going, ...]:
+    """Nodes that have begun to go to save money go on, while that is wanted at all."""
+    if fleet.settings.consolidation is None:
+        return ()
+    why = Reason(Code.UNDERUTILIZED, "its pods are moved to where they cost less", SOURCE)
+    return tuple(
+        Going(node.name, why)
+        for node in fleet.nodes
+        if node.disruption is not None and node.disruption.code == Code.UNDERUTILIZED
+    )
 
 
 def ends_soon(fleet: Fleet, group: NodeGroup) -> int | None:

@@ -24,7 +24,7 @@ def with_movers(snapshot: Snapshot, going: Mapping[str, Going], settings: Decide
     """
     view = snapshot.cluster
     moved = [
-        _mover(pod)
+        as_successor(pod)
         if pod.node_name in going and has_successor(pod, going[pod.node_name], settings, snapshot.now_s)
         else pod
         for pod in view.pods
@@ -47,7 +47,8 @@ def has_successor(pod: Pod, going: Going, settings: DecideSettings, now_s: int) 
     return bool(pod.owner) and evictable(pod, going, now_s) and not left_to_others(pod, settings)
 
 
-def _mover(pod: Pod) -> Pod:
+def as_successor(pod: Pod) -> Pod:
+    """The pod that would take its place."""
     return replace(
         pod,
         node_name="",

@@ -10,11 +10,12 @@ from autoscale.model.workload import Code
 if TYPE_CHECKING:
     from autoscale.model.workload import Reason
 
-SAVES_MONEY = frozenset({Code.IDLE, Code.DRIFTED, Code.EXPIRED})
+SAVES_MONEY = frozenset({Code.IDLE, Code.DRIFTED, Code.EXPIRED, Code.UNDERUTILIZED})
 """Reasons that can wait: what must not be moved is waited for before anything begins."""
 
 PRECEDENCE = (
     Code.INTERRUPTED, Code.ENDING, Code.REBALANCE, Code.UNHEALTHY, Code.EXPIRED, Code.DRIFTED, Code.IDLE,
+    Code.UNDERUTILIZED,
 )  # fmt: skip
 """Which reason counts when there are several, the most pressing first."""
 

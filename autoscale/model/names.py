@@ -12,6 +12,8 @@ NEXT_GROUP = PREFIX + "next-group"
 NEXT_CLAIMED_AT = PREFIX + "next-claimed-at"
 DISRUPTED = PREFIX + "disrupted"  # taint and annotation of a node that goes: why
 DISRUPTED_AT = PREFIX + "disrupted-at"
+CHECKPOINTED_AT = PREFIX + "checkpointed-at"  # when a pod last wrote down how far it is, RFC 3339
+START_UP = PREFIX + "start-up"  # how long a pod needs before it works, such as 10m
 CHECKPOINTS = PREFIX + "checkpoints"  # a job's pod says with it that it goes on where it was stopped
 
 FREEZES = "kube-system"  # the namespace that is annotated for the whole cluster: it is always there, and admins' alone

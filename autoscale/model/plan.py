@@ -174,6 +174,38 @@ class Unmet:
 
 
 @dataclass(frozen=True, slots=True)
+class Relocation:
+    """Nodes that are emptied together to save money, and where their pods go.
+
+    `saves` is what is paid less from then on, `costs` what moving costs once: starting nodes and pods, work lost, and what
+    disruption is worth avoiding. `homes` are in words. `endangers` says what is stopped for it. `held` is why it does not
+    begin now, empty when it does.
+    """
+
+    nodes: tuple[str, ...]
+    pods: int
+    homes: tuple[str, ...]
+    saves_microusd_per_hour: int
+    costs_microusd: int
+    endangers: tuple[str, ...] = ()
+    held: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Reoptimum:
+    """What a look at the whole fleet found: its cost as it is, with all relocations, and what no fleet could go below.
+
+    All in micro-US$ per hour over the horizon: what is paid once is divided by it.
+    """
+
+    horizon_s: int
+    before_microusd_per_hour: int
+    after_microusd_per_hour: int
+    bound_microusd_per_hour: int
+    relocations: tuple[Relocation, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """What `run` would do now, in order, and the proof that comes with it.
 
@@ -182,7 +214,7 @@ class Plan:
     What the ledger is to remember of the moment: `idle`, `unused` (nobody needs them, whoever is on them) and `ready` are names of nodes, `starting` ids of instances that
     are no node yet, `short` names of nodes with fewer devices than promised, `empty` ids of groups made from a template that
     hold nothing, `faults` what keeps groups from delivering, said for the first time, `learnt` what nodes of groups turned
-    out to have.
+    out to have. `reoptimum` is there when the whole fleet was asked about; `steady` is a digest of who runs where.
     """
 
     id: str
@@ -208,6 +240,8 @@ class Plan:
     empty: tuple[str, ...] = ()
     faults: tuple[Fault, ...] = ()
     learnt: tuple[Learnt, ...] = ()
+    reoptimum: Reoptimum | None = None
+    steady: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,24 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Consolidation:
+    """What moving pods to save money must earn, and when it is thought of.
+
+    horizon_s: a move is made only when it has paid back by then. after_s: nothing may have changed for so long, and the
+    whole fleet is asked about no more often. node_start_s: a new node is paid for so long before pods run on it.
+    pod_start_s: a pod that is moved does nothing for so long, unless it is annotated how long. most_lost_s: no more work
+    is counted as lost. pod_microusd: what moving any pod is worth avoiding, times its disruption score.
+    """
+
+    horizon_s: int = 3600
+    after_s: int = 300
+    node_start_s: int = 300
+    pod_start_s: int = 120
+    most_lost_s: int = 3600
+    pod_microusd: int = 10_000
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class DecideSettings:
     """Knobs of the decision.
 
@@ -33,6 +51,7 @@ class DecideSettings:
     detach_timeout_s: how long an empty node waits for its volumes to be detached before it is removed.
     ending_lead_s: so long before a reservation ends its nodes are drained, and no more are bought, if its group says nothing else.
     drain_warn_s: a drain that takes longer says on the pods it waits for what holds it up.
+    consolidation: how nodes are emptied to save money; None: never.
     commitments: what is paid for whether it is used or not; nodes within it are bought first.
     announce_again_s: the same Event about the same pod is not repeated within this.
     """
@@ -57,6 +76,7 @@ class DecideSettings:
     preferences_max_extra_ppm: int = 0
     changes_pods: bool = True
     gpu_pods_only: bool = False
+    consolidation: Consolidation | None = None
     commitments: tuple[Commitment, ...] = ()
 
 

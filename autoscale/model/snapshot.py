@@ -89,6 +89,8 @@ class Ledger:
     that was closed for good or removed in the last day -> when. `short_since_s`: node name -> since when it shows fewer
     devices than its group promises. `crowd`: how many nodes and DaemonSet pods there were when that was last believed.
     `looked_at`: wall clock and seconds that only grow, at the last look. `began_at_s`: when this engine first looked.
+    `steady`: a digest of which pods run on which nodes, and since when that is so. `reoptimised_at_s`: when the whole fleet
+    was last asked about.
     """
 
     backoffs: Mapping[str, Backoff] = field(default_factory=empty)
@@ -108,6 +110,8 @@ class Ledger:
     crowd: Crowd | None = None
     looked_at: tuple[int, float] | None = None
     began_at_s: int | None = None
+    steady: tuple[str, int] = ("", 0)
+    reoptimised_at_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -220,6 +220,7 @@ class Code(StrEnum):
     DRIFTED = "Drifted"
     EXPIRED = "Expired"
     DRAIN_BLOCKED = "DrainBlocked"
+    UNDERUTILIZED = "Underutilized"
     UNWANTED = "DisruptionOver"
 
 
