@@ -243,7 +243,12 @@ def solver(settings: Settings, *, time_limit_s: float | None = None, strict: boo
 
         return solve(problem, time_limit_s=limit_s, seed=seed)
 
-    return Careful(careful(search, strict=strict))
+    return careful(search, strict=strict)
+
+
+def fleet_solver(settings: Settings, *, time_limit_s: float | None = None) -> Careful:
+    """The same, which can be asked about a whole fleet as well."""
+    return Careful(solver(settings, time_limit_s=time_limit_s))
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import difflib
 import json
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
@@ -156,7 +155,7 @@ def _case(ctx: click.Context, where: Mapping[str, Any], *, namespace: str = "") 
     world = source.look(settings, namespace=namespace)
     solver = wiring.solver(settings, time_limit_s=where["time_limit_s"])
     return (
-        Case(world.snapshot, settings.policies, solver, replace(settings.decide, consolidation=None)),
+        Case(world.snapshot, settings.policies, solver, settings.decide),
         settings,
         world,
     )

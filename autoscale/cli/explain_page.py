@@ -131,9 +131,22 @@ def _moved(page: Page, move: Move, price: int) -> None:
     elif saves > 0:
         page.section("a cheaper home, planned through as if its pods waited and it were not there")
         page.item("+", "green", f"{homes}: {more} in place of {words.per_hour(price)}, {words.per_hour(saves)} less")
+        if move.protected:
+            page.item("!", "yellow", f"not moved: {move.protected}")
+        elif move.horizon_s:
+            page.item("=", "cyan", _pays_back(move))
     else:
         page.section("no cheaper home, planned through as if its pods waited and it were not there")
         page.item("=", "cyan", f"{homes}: {more} in place of {words.per_hour(price)}")
+
+
+def _pays_back(move: Move) -> str:
+    """What moving costs once, and whether that comes back in time."""
+    back_s = -(-move.once_microusd * 3600 // move.saves_microusd_per_hour)
+    once = f"moving its pods costs {words.money(move.once_microusd)} once and is back in {words.seconds(back_s)}"
+    if back_s < move.horizon_s:
+        return f"{once}, within the horizon of {words.seconds(move.horizon_s)}: see `autoscale plan` for what moves together"
+    return f"{once}, later than the horizon of {words.seconds(move.horizon_s)}: it stays"
 
 
 def _asks(requests: Mapping[str, int]) -> str:

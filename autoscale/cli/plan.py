@@ -98,9 +98,9 @@ def make(settings: Settings, world: World, *, time_limit_s: float | None = None)
     from autoscale.cli.planfile import SavedPlan
     from autoscale.decide.what_if import Case
 
-    solver = wiring.solver(settings, time_limit_s=time_limit_s)
+    solver = wiring.fleet_solver(settings, time_limit_s=time_limit_s)
     made = Case(world.snapshot, settings.policies, solver, settings.decide).plan()
-    case = Case(world.snapshot, settings.policies, solver, replace(settings.decide, consolidation=None))
+    case = Case(world.snapshot, settings.policies, solver.answer, settings.decide)
     limit_s = settings.solver_time_limit_s if time_limit_s is None else time_limit_s
     return SavedPlan(
         cluster=settings.cluster,

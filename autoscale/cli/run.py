@@ -99,7 +99,7 @@ def run(
             cluster=cluster,
             providers=providers,
             policies=settings.policies,
-            solver=wiring.solver(settings),
+            solver=wiring.fleet_solver(settings),
             clock=wiring.clock(),
             settings=settings.decide,
             rhythm=settings.loop,

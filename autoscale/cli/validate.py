@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from autoscale.cli.options import Named
-from autoscale.cli.words import counted
+from autoscale.cli.words import counted, money
 
 if TYPE_CHECKING:
     from collections.abc import Iterator, Mapping
@@ -141,7 +141,7 @@ def _shown(reads: Any, value: Any) -> str:
     if isinstance(reads, type):
         return f"({_options(value)})"
     if reads == "sum":
-        return words.money(value)
+        return money(value)
     if reads == "money":
         return f"$ {value / 1e6:,g}/h"
     if reads == "share":

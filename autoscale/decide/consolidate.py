@@ -57,7 +57,7 @@ def due(fleet: Fleet, standing: Standing, best: Answer, settings: Consolidation)
         fleet.going
         or standing.slots
         or any(fleet.starting.values())
-        or any(one.berth.kind == "new" for one in best.placed.placements)
+        or best.placed.placements
         or any(node.disruption or node.deleting for node in fleet.nodes)
         or not fleet.whole
     )

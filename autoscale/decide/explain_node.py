@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 
 from autoscale.decide.disrupt import KEEP
 from autoscale.decide.explain_pod import place_of
+from autoscale.decide.moving import moving_microusd
+from autoscale.decide.protection import protected
 from autoscale.decide.what_if import pending
 from autoscale.demand.classes import classes
 from autoscale.model.explanation import Move, NodeStory, Tenant
@@ -21,6 +23,7 @@ if TYPE_CHECKING:
     from autoscale.decide.lifecycle import Standing
     from autoscale.decide.what_if import Case
     from autoscale.model.plan import Plan
+    from autoscale.model.settings import Consolidation
     from autoscale.model.supply import Node, NodeGroup
     from autoscale.model.workload import Pod
 
@@ -147,7 +150,25 @@ def _move(case: Case, fleet: Fleet, plan: Plan, node: Node, work: Sequence[Pod])
     stuck = tuple(pod.ref for pod in work if pod.ref in pending(moved))
     why = next((u.reasons[0].text for u in moved.unmet if u.reasons and any(ref in stuck for ref in u.pods)), "")
     more = moved.cost_microusd_per_hour - plan.cost_microusd_per_hour
-    return Move(_homes(fleet, moved, uids, len(work) - len(stuck)), more, price - more, stuck, why)
+    protection = next(filter(None, (protected(pod, fleet.now_s) for pod in work)), None)
+    wish = case.settings.consolidation
+    return Move(
+        _homes(fleet, moved, uids, len(work) - len(stuck)),
+        more,
+        price - more,
+        stuck,
+        why,
+        once_microusd=_once(fleet, node, work, more, wish) if wish else 0,
+        horizon_s=wish.horizon_s if wish else 0,
+        protected=protection.text if protection and wish else "",
+    )
+
+
+def _once(fleet: Fleet, node: Node, work: Sequence[Pod], more: int, wish: Consolidation) -> int:
+    """What moving them costs once: starting what is bought, and their own."""
+    group = fleet.groups[fleet.group_of[node.name]]
+    starts = max(0, more) * wish.node_start_s // 3600
+    return starts + sum(moving_microusd(pod, group, wish, fleet.now_s) for pod in work)
 
 
 def _homes(fleet: Fleet, plan: Plan, uids: set[str], placed: int) -> tuple[str, ...]:

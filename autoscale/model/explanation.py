@@ -120,7 +120,9 @@ class Tenant:
 class Move:
     """A node's pods planned anew as if it were not there: what would be bought for them, and what that costs.
 
-    `saves` is the node's price less that; `stuck` are pods that would stay pending, with the first reason why.
+    `saves` is the node's price less that; `stuck` are pods that would stay pending, with the first reason why. `once` is what
+    moving costs once, over `horizon_s` within which it would have to pay back; `protected` says why a pod of it is not moved. Without
+    the policy `consolidation` these are 0 and empty.
     """
 
     homes: tuple[str, ...]
@@ -128,6 +130,9 @@ class Move:
     saves_microusd_per_hour: int
     stuck: tuple[str, ...] = ()
     why_stuck: str = ""
+    once_microusd: int = 0
+    horizon_s: int = 0
+    protected: str = ""
 
 
 @dataclass(frozen=True, slots=True)

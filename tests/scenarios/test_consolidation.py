@@ -12,7 +12,7 @@ from autoscale.model.units import Part
 from autoscale.wiring import Careful
 from policies.consolidation import Consolidation
 from policies.disruption import Budget, Disruption
-from tests.builders import group, pod, pods, shape
+from tests.builders import fault, group, pod, pods, shape
 from tests.scenarios.world import World
 
 if TYPE_CHECKING:
@@ -142,6 +142,20 @@ def reprice(made: World, id_: str, usd: float) -> None:
     """The price of a group from now on."""
     found = made.cloud.group(id_)
     made.cloud.add(replace(found, offering=replace(found.offering, price_microusd_per_hour=round(usd * 1_000_000))))
+
+
+def test_a_move_whose_purchase_fails_is_given_back() -> None:
+    """The cheap kind is out of stock: to buy the dear one again would save nothing."""
+    made = world(group("g8", usd=10), group("g1", gpus=1, usd=1, cpu=16))
+    made.submit(*pods("web", 8, shape(gpus=1, cpu=12), **OWNED))
+    made.cloud.starve("g1", fault("g1"))
+    made.run(120)
+    assert made.targets() == {"g8": 1}
+    leave(made, *(f"web-{i}" for i in range(1, 8)))
+    made.run(900)
+    assert (made.targets(), made.kube.evicted, made.unbound()) == ({"g8": 1}, [], [])
+    assert len(moves(made)) >= 1
+    assert [node.disruption for node in made.kube.nodes.values()] == [None]
 
 
 def test_ten_days_of_steady_load_end_in_no_move_after_the_first_hour() -> None:

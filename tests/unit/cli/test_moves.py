@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from pathlib import Path
+from typing import TYPE_CHECKING
 
 from autoscale.cli.facts import gather
 from autoscale.cli.markdown import markdown
@@ -12,6 +12,9 @@ from autoscale.cli.view import view
 from autoscale.model.plan import Plan, Relocation, Reoptimum
 from autoscale.model.supply import Learnt
 from tests.builders import resources, snapshot
+
+if TYPE_CHECKING:
+    from pathlib import Path
 
 BEGINS = Relocation(
     ("b", "c"),
@@ -36,16 +39,20 @@ def test_the_page_has_moves_that_begin_before_those_that_wait() -> None:
     """Whole text."""
     page = table(view(saved(FOUND)), cluster="prod", paper=Paper(100))
     assert page.split("\n\n")[1:3] == [
-        "  moves\n"
-        "  > b and c are emptied: 9 pods to 1 new x g4, room on d\n"
-        "      saves $ 6.50/h, costs $ 0.50 once, back in 4 m\n"
-        "      8 pods of prod/ReplicaSet/web restart; 1 pod of ml/Job/tune restarts, up to 20 min of work\n"
-        "        again\n"
-        "  ~ a is emptied: 1 pod to room on d\n"
-        "      saves $ 1.00/h, costs $ 0.04 once, back in 2 m\n"
-        "      waits: a budget lets 1 node of g8 go at once",
-        "  fleet  the nodes that may be emptied cost $ 30.00/h; $ 23.00/h with all moves and without empty\n"
-        "         nodes, moving spread over 60 m; proven: no way below $ 22.90/h",
+        (
+            "  moves\n"
+            "  > b and c are emptied: 9 pods to 1 new x g4, room on d\n"
+            "      saves $ 6.50/h, costs $ 0.50 once, back in 4 m\n"
+            "      8 pods of prod/ReplicaSet/web restart; 1 pod of ml/Job/tune restarts, up to 20 min of work\n"
+            "        again\n"
+            "  ~ a is emptied: 1 pod to room on d\n"
+            "      saves $ 1.00/h, costs $ 0.04 once, back in 2 m\n"
+            "      waits: a budget lets 1 node of g8 go at once"
+        ),
+        (
+            "  fleet  the nodes that may be emptied cost $ 30.00/h; $ 23.00/h with all moves and without empty\n"
+            "         nodes, moving spread over 60 m; proven: no way below $ 22.90/h"
+        ),
     ]
 
 

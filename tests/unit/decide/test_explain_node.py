@@ -5,7 +5,7 @@ from dataclasses import replace
 from autoscale.decide.explain_node import explain_node
 from autoscale.decide.what_if import Case
 from autoscale.model.explanation import Move, NodeStory, Tenant
-from autoscale.model.settings import DecideSettings
+from autoscale.model.settings import Consolidation, DecideSettings
 from autoscale.model.snapshot import Snapshot
 from autoscale.model.workload import Code, Reason
 from autoscale.solve import solve
@@ -44,6 +44,20 @@ def test_who_is_on_it_and_where_else_they_would_be() -> None:
     assert (GPU, 6, 8) in found.used
     assert found.move == Move(("1 x g2", "1 x g4"), 6_000_000, 4_000_000)
     assert (found.kept, found.because) == (True, (Reason(Code.BUSY, "3 pods work on it", SOURCE),))
+
+
+def test_with_consolidation_a_cheaper_home_says_what_moving_costs() -> None:
+    """Two GPUs of eight of a node of 10 US$/h for two minutes, a cent, and five minutes of the node that is bought."""
+    there = (pod("web", shape(gpus=2), owner="ReplicaSet/web", node_name="g8-0"),)
+    groups = (group("g8", gpus=8, usd=10, running=1), group("g2", gpus=2, usd=1.2))
+    wish = DecideSettings(consolidation=Consolidation())
+    found = story(snapshot(pods=there, nodes=(node("g8-0"),), groups=groups), "g8-0", wish)
+    once = 10_000_000 * 120 // 3600 // 4 + 10_000 + 100_000
+    assert found.move == Move(("1 x g2",), 1_200_000, 8_800_000, once_microusd=once, horizon_s=3600)
+    bare = snapshot(pods=(replace(there[0], owner=""),), nodes=(node("g8-0"),), groups=groups)
+    moved = story(bare, "g8-0", wish).move
+    assert moved is not None
+    assert moved.protected == "default/web: no controller would make it anew"
 
 
 def test_what_else_waits_does_not_count() -> None:

@@ -17,9 +17,7 @@ def test_it_is_off_unless_it_is_named() -> None:
 
 def test_what_it_says_is_what_is_decided_by() -> None:
     """Every field."""
-    said = Consolidation(
-        horizon_s=7200, after_s=60, node_start_s=240, pod_start_s=30, most_lost_s=900, pod_microusd=5
-    )
+    said = Consolidation(horizon_s=7200, after_s=60, node_start_s=240, pod_start_s=30, most_lost_s=900, pod_microusd=5)
     assert said.adjust(DecideSettings()).consolidation == model.Consolidation(
         horizon_s=7200, after_s=60, node_start_s=240, pod_start_s=30, most_lost_s=900, pod_microusd=5
     )
