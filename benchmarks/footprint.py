@@ -1,13 +1,14 @@
 """How much time and memory the engine takes, beside its bars: `python -m benchmarks.footprint [part ...]`.
 
 Parts: `commands` (the command line), `tick` (one decision on a big cluster, the solver's own time left out), `memory`
-(the stores of a bigger one), `rules` (the same with rules between pods, as far as the solver's problem), `run` (`autoscale run` on the tests' control plane and a moto server; takes two minutes).
+(the stores of a bigger one), `rules` (with rules between pods, as far as the solver's problem), `cold` (that from the API's JSON on), `run` (`autoscale run` on the tests' control plane and a moto server; takes two minutes).
 Each figure is the best of several. CPU seconds are printed beside wall seconds, as machines are shared.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 import os
 import resource
 import statistics
@@ -117,13 +118,12 @@ def _decided(stores: worlds.Stores) -> tuple[float, str, float, str]:
 def memory() -> Iterator[Figure]:
     """Resident at most while the stores of a cluster are filled and one decision is made, in a process of its own."""
     code = (
-        "import resource\n"
         "from benchmarks import footprint_world as worlds\n"
         "from autoscale.decide import decide\n"
         "from autoscale.model.settings import DecideSettings\n"
         "stores = worlds.Stores(5000, 50_000, 0)\n"
         "plan = decide(stores.snapshot(), (), None, DecideSettings())\n"
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)\n"
+        "print(worlds.peak_mb())\n"
     )
     said = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     yield Figure(
@@ -152,8 +152,26 @@ def rules() -> Iterator[Figure]:
     size = "5,000 nodes, 50,000 running and 10,000 pending pods with rules between them"
     note = f"CPU; the first {took[0]:.2f} s"
     yield Figure(f"snapshot to problem: {size}", min(took), "s", 1.0, note)
-    peak_mb = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
-    yield Figure("the same, resident at most", peak_mb, "MB", 700.0, "with making the cluster up")
+
+
+def cold() -> Iterator[Figure]:
+    """The same from the API server's JSON on, in a process of its own: cold, and after a watch has told of some changes."""
+    with tempfile.TemporaryDirectory(prefix="footprint-") as name:
+        path = Path(name) / "pages"
+        worlds.write_pages(path)
+        found = [_cold_run(path) for _ in range(AGAIN)]
+    nodes, running, pending = worlds.SIZE
+    size = f"{nodes:,} nodes, {running:,} running and {pending:,} pending pods with rules between them"
+    cold_s, changed_s, peak_mb = (min(each[key] for each in found) for key in ("cold_s", "changed_s", "peak_mb"))
+    yield Figure(f"the API's JSON to the solver's problem, cold: {size}", cold_s, "s", 3.0, "CPU")
+    yield Figure("the same after 200 pods changed", changed_s, "s", 1.0, "CPU")
+    yield Figure("the same, resident at most", peak_mb, "MB", 700.0, "in a process of its own")
+
+
+def _cold_run(path: Path) -> dict[str, float]:
+    words = [sys.executable, "-m", "benchmarks.footprint_cold", str(path)]
+    found: dict[str, float] = json.loads(subprocess.run(words, capture_output=True, text=True, check=True).stdout)
+    return found
 
 
 def run() -> Iterator[Figure]:
@@ -180,6 +198,7 @@ PARTS: dict[str, Callable[[], Iterator[Figure]]] = {
     "tick": tick,
     "memory": memory,
     "rules": rules,
+    "cold": cold,
     "run": run,
 }
 

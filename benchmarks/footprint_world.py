@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import json
 import random
-from typing import TYPE_CHECKING, Any
+from itertools import groupby
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import msgspec
 import yaml
@@ -24,6 +26,7 @@ GPU = "nvidia.com/gpu"
 NOW_S = 1_790_000_000
 GROUPS = 60
 PAGE = 500
+PROC = Path("/proc/self/status")
 _TOLERATION = {"key": GPU, "operator": "Exists", "effect": "NoSchedule"}
 _ROOM = {"cpu": "95", "memory": "760Gi", GPU: "8", "pods": "110"}
 
@@ -143,15 +146,46 @@ def _all_pods(nodes: int, running: int, pending: int, kinds: int, *, rules: bool
         yield _pod(f"work-{n}", specs[n % kinds], app=f"work-{n % kinds}")
 
 
+class _List(msgspec.Struct):
+    items: list[msgspec.Raw]
+
+
+LIST = msgspec.json.Decoder(_List)
+SIZE = 5000, 50_000, 10_000
+"""Nodes, running and pending pods of the biggest cluster."""
+
+
+def write_pages(path: Path, size: tuple[int, int, int] = SIZE) -> None:
+    """A cluster with rules between its pods, as the API server answers lists: a page a line, its kind before it."""
+    nodes, running, pending = size
+    pods = _all_pods(nodes, running, pending, 30, rules=True)
+    with path.open("wb") as file:
+        for kind, objects in (("nodes", (_node(i) for i in range(nodes))), ("pods", pods)):
+            for page in _pages(objects):
+                file.write(kind.encode() + b" " + b'{"items":[' + b",".join(map(bytes, page)) + b"]}\n")
+
+
+def read_pages(path: Path) -> Iterator[tuple[str, Iterator[bytes]]]:
+    """Each kind with its pages."""
+    with path.open("rb") as file:
+        lines = (line.partition(b" ") for line in file)
+        for kind, same in groupby(lines, key=lambda line: line[0]):
+            yield kind.decode(), (page for _, _, page in same)
+
+
+def peak_mb() -> float:
+    """What this process had resident at most since it began; `ru_maxrss` would count whoever started it as well."""
+    for line in PROC.read_text().splitlines():
+        if line.startswith("VmHWM:"):
+            return int(line.split()[1]) / 1024
+    raise OSError(f"{PROC} does not say VmHWM")
+
+
 class Stores:
     """The engine's own stores of a cluster, filled as its watchers fill them, page by page."""
 
     def __init__(self, nodes: int, running: int, pending: int, kinds: int = 30, *, rules: bool = False) -> None:
-        changes = Changes()
-        self.nodes: Store[Node] = Store(changes, decode.node)
-        self.pods: Store[Pod] = Store(changes, decode.pod, keep=lambda pod: not pod.finished, matters=pod_matters)
-        self.daemon_sets: Store[DaemonSet] = Store(changes, decode.daemon_set)
-        self._count = nodes
+        self._make(nodes)
         for store, objects in (
             (self.nodes, (_node(i) for i in range(nodes))),
             (self.pods, _all_pods(nodes, running, pending, kinds, rules=rules)),
@@ -160,6 +194,20 @@ class Stores:
             for page in _pages(objects):
                 listed += store.decode_all(page)
             store.replace(listed, 5)
+
+    @classmethod
+    def empty(cls, nodes: int) -> Self:
+        """Those of a cluster with so many nodes, before anything is listed."""
+        made = cls.__new__(cls)
+        made._make(nodes)
+        return made
+
+    def _make(self, nodes: int) -> None:
+        changes = Changes()
+        self.nodes: Store[Node] = Store(changes, decode.node)
+        self.pods: Store[Pod] = Store(changes, decode.pod, keep=lambda pod: not pod.finished, matters=pod_matters)
+        self.daemon_sets: Store[DaemonSet] = Store(changes, decode.daemon_set)
+        self._count = nodes
 
     def snapshot(self) -> Snapshot:
         """What `decide` sees: the cluster, and a cloud with 60 groups that its nodes belong to."""

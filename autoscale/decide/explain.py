@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.circles import circles, told
 from autoscale.decide.learning import corrections
 from autoscale.demand.fit import admits
 from autoscale.demand.misses import Candidate, Misses
@@ -34,7 +35,11 @@ def unmet(fleet: Fleet, standing: Standing, answer: Answer, unmodelled: Iterable
     left = [(c, tuple(p for p in c.pods if p.uid in pending)) for c in answer.question.classes]
     left += [(c, tuple(p for p in c.pods if not p.moving)) for c in answer.homeless]
     misses = Misses(candidates(fleet, standing.groups.values()))
-    out += [Unmet(c.key, _names(pods), _reasons(fleet, standing, answer, c, misses)) for c, pods in left if pods]
+    waiting = circles([c for c, pods in left if pods], fleet.snapshot.cluster.namespaces)
+    for c, pods in left:
+        if pods:
+            reasons = _reasons(fleet, standing, answer, c, misses)
+            out.append(Unmet(c.key, _names(pods), told(reasons, waiting[c.key]) if c.key in waiting else reasons))
     return tuple(sorted(out, key=lambda u: u.class_key))
 
 
@@ -120,8 +125,8 @@ def announcements(
     due = [each for each in stay if not said_lately(fleet, each[1])]
     due.sort(key=lambda each: each[0])
     learnt = corrections(fleet.news, fleet.groups, fleet.members)
-    told = (each for each in (*grew, *learnt) if not said_lately(fleet, each))
-    return (*told, *(a for _, a in due[:_SAID_A_PLAN]))
+    due_now = (each for each in (*grew, *learnt) if not said_lately(fleet, each))
+    return (*due_now, *(a for _, a in due[:_SAID_A_PLAN]))
 
 
 def announced_key(announce: Announce) -> str:

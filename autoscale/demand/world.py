@@ -206,6 +206,8 @@ class World:
         for term, tally in zip(kind.affinity, tallies, strict=True):
             if tally.at(site) <= 0:
                 text = f"wants pods with {selected(term.selector)} in the same {term.key}, there are none"
+                if term in kind.anti_affinity:
+                    text = f"wants pods with {selected(term.selector)} in the same {term.key}, and keeps away from them"
                 yield Reason(Code.POD_AFFINITY, text, SOURCE)
 
     def _kept_apart(self, kind: Kind, site: Site) -> Iterator[Reason]:

@@ -22,7 +22,7 @@ from .plane import DEFAULT_PODS, NODES, Plane, answers, canary, condition, run, 
 from .words import RUNTIME_CLASSES
 
 CASE, ASKS = "conformance.test/case", "conformance.test/asks"
-_JUDGED_BY_ONE = 1_250
+_JUDGED_BY_ONE = 750
 _LACKING = re.compile(r"\d+ (?:Insufficient (\S+?)|Too many (pods))\.?")
 
 
