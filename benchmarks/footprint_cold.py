@@ -10,6 +10,7 @@ import json
 import sys
 import time
 from pathlib import Path
+from typing import Any
 
 import msgspec
 
@@ -31,7 +32,7 @@ def main() -> None:
     pods: list[bytes] = []
     for kind, pages in worlds.read_pages(Path(sys.argv[1])):
         store = stores.pods if kind == "pods" else stores.nodes
-        listed = []
+        listed: list[Any] = []  # of nodes, then of pods
         for page in pages:
             began = time.process_time()
             items = worlds.LIST.decode(page).items
