@@ -85,8 +85,8 @@ def build(
     question = Asked(tuple(all_classes[c] for c in kept), tuple(places[o] for o in used))
     offerings = [frozenset(index[o] for o in admitted[c]) for c in kept]
     problem = _problem(question, offerings, fleet.settings.node_cost_microusd_per_hour)
-    if fleet.settings.commitments:
-        problem = replace(problem, rules=commitment_rules(covers(fleet), question.homes))
+    if found := covers(fleet):
+        problem = replace(problem, rules=commitment_rules(found, question.homes))
     if ground is not None:
         ground = replace(ground, kinds=tuple(ground.kinds[c] for c in kept))
         problem = _capped(ground, question, problem)

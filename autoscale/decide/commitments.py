@@ -1,6 +1,6 @@
 """Nodes that are paid for already: bought first, at no price, as many as a commitment still covers.
 
-A group counts for the first commitment of the overlay that means it. What its nodes, there or on their way, take of it is
+A group counts for the first commitment, of the overlay or else of its cloud, that means it. What its nodes, there or on their way, take of it is
 used up; what is left is a second place to buy from the same group, at the least price there is. Where several groups share a
 commitment, rules keep their sum within what is left, and each group within what it may grow.
 """
@@ -42,10 +42,11 @@ class Cover:
 
 
 def covers(fleet: Fleet) -> tuple[Cover, ...]:
-    """Every commitment with what is left of it, in the order of the overlay."""
+    """Every commitment with what is left of it, in the order of the overlay, then those that clouds tell of."""
     taken: set[str] = set()
     out = []
-    for each in fleet.settings.commitments:
+    told = (each for cloud in fleet.snapshot.clouds for each in cloud.commitments)
+    for each in (*fleet.settings.commitments, *told):
         meant = {id_: group for id_, group in fleet.groups.items() if id_ not in taken and each.selector.matches(group)}
         taken |= meant.keys()
         per_node = {id_: each.takes_of(group.offering) for id_, group in meant.items()}

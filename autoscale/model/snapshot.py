@@ -37,7 +37,7 @@ class CloudView:
     """One provider's groups. `faults` are those of the provider as a whole; with any, its groups may be missing.
 
     `quotas` are what the cloud allows several groups together. `notes` are what a person should know of the cloud as a whole;
-    they keep nothing from being planned.
+    they keep nothing from being planned. `commitments` are nodes that are paid for already, whichever group gets them.
     """
 
     provider: str
@@ -46,6 +46,7 @@ class CloudView:
     faults: tuple[Fault, ...] = ()
     quotas: tuple[Quota, ...] = ()
     notes: tuple[Reason, ...] = ()
+    commitments: tuple[Commitment, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

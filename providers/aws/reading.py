@@ -14,6 +14,7 @@ from providers.aws.launches import template_refs
 from providers.aws.limits import AccountLimits
 from providers.aws.members import warm_running
 from providers.aws.offered import orphan, taken, unavailable
+from providers.aws.open_reservations import commitments
 from providers.aws.quotas import ServiceQuotas, quotas_over
 from providers.aws.reservations import Reservations, bounded, shared
 from providers.aws.specifications import REGION, ZONE_IDS
@@ -80,6 +81,7 @@ class Reader:
             faults=tuple(faults),
             quotas=quotas,
             notes=tuple(Reason(Code.LIMIT, text, source="aws") for text in notes),
+            commitments=commitments(groups, around.reservations) if self._settings.open_reservations else (),
         )
 
     def _around(self, found: Sequence[AutoScalingGroupTypeDef], region: str, faults: list[Fault]) -> Surroundings:
@@ -89,7 +91,7 @@ class Reader:
         zone_ids = told or (ZONE_IDS if region == REGION else {})
         templates = self._templates.read(self._offered.bases) if pools else {}
         around = Surroundings(self._settings, region, zone_ids, told is not None, templates, self._books.of(region))
-        asked = any(of.reservations for of in self._settings.pools)
+        asked = self._settings.open_reservations or any(of.reservations for of in self._settings.pools)
         if asked:
             around = replace(around, reservations=self._reserved(faults))
         faults += self._offered.update(around)

@@ -35,6 +35,7 @@ class Reservation:
     total: int
     available: int
     block: bool = False
+    open: bool = False
     ends_at_s: int | None = None
     tags: tuple[tuple[str, str], ...] = ()
 
@@ -105,6 +106,7 @@ def _reservation(found: CapacityReservationTypeDef) -> Reservation:
         total=found["TotalInstanceCount"],
         available=found["AvailableInstanceCount"],
         block=block,
+        open=found.get("InstanceMatchCriteria") == "open",
         ends_at_s=ends,
         tags=tuple((tag.get("Key", ""), tag.get("Value", "")) for tag in found.get("Tags", [])),
     )

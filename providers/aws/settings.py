@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from providers.aws.pools import AwsPool
 
 _KEYS = (
-    "discover_tags", "drain_before_end", "endpoint_url", "interruption_queue", "pools", "prices", "quotas", "region",
+    "discover_tags", "drain_before_end", "endpoint_url", "interruption_queue", "open_reservations", "pools", "prices", "quotas", "region",
 )  # fmt: skip
 _QUEUE = re.compile(r"[A-Za-z0-9_-]{1,80}")
 _TAG = "k8s.io/cluster-autoscaler"
@@ -35,6 +35,7 @@ class AwsSettings:
     cluster: the cluster's name, which is part of the names of groups that are made.
     pools: templates that groups are made from on first use.
     interruption_queue: name or address of the SQS queue that EventBridge writes to, empty for none.
+    open_reservations: whether On-Demand Capacity Reservations that any matching machine gets are looked for, and used first.
     quotas: whether service quotas are read and kept to.
     drain_before_end_s: how long before the end of a reservation nothing is bought of it any more and its nodes are drained.
     prices: `TYPE` or `TYPE/ZONE/CAPACITY-TYPE` (`*` for any zone) -> micro-US$ per hour, before the catalogue's.
@@ -49,6 +50,7 @@ class AwsSettings:
     quotas: bool = True
     drain_before_end_s: int = 3600
     interruption_queue: str = ""
+    open_reservations: bool = False
 
     @classmethod
     def parse(
@@ -67,6 +69,7 @@ class AwsSettings:
             quotas=truth(settings, "quotas", "aws", default=True),
             drain_before_end_s=duration_s(settings, "drain_before_end", "aws", "1h"),
             interruption_queue=_queue(settings),
+            open_reservations=truth(settings, "open_reservations", "aws", default=False),
         )
 
     def price_as_reserved(self, instance_type: str, zone: str) -> int:

@@ -6,6 +6,7 @@ from typing import Any
 import pytest
 
 from autoscale.errors import ProviderError
+from autoscale.model.overlay import Commitment, Selector
 from autoscale.model.supply import CapacityType, FaultKind, NodeGroup, Offering, Quota
 
 from .cloud_aws import AwsCloud
@@ -107,6 +108,28 @@ def test_a_cloud_without_service_quotas_is_bought_from_without_them(aws: AwsClou
             + no[2],
         )
     ]
+
+
+def test_open_reservations_are_used_first_and_no_further_than_they_reach(aws: AwsCloud) -> None:
+    """Two are free; one more runs already. What is targeted, of another zone, or ending is left out."""
+    aws.settings["open_reservations"] = True
+    aws.again()
+    aws.template("lt-p5", "p5.48xlarge")
+    aws.create("dear", nodes=1, LaunchTemplate={"LaunchTemplateName": "lt-p5"})
+    aws.create("far", LaunchTemplate={"LaunchTemplateName": "lt-p5"}, AvailabilityZones=["us-east-1b"])
+    aws.reservations(
+        reservation("cr-1", availableInstanceCount=1, instanceMatchCriteria="open"),
+        reservation("cr-2", availableInstanceCount=1, instanceMatchCriteria="open"),
+        reservation("cr-3", instanceMatchCriteria="targeted"),
+        reservation("cr-4", instanceMatchCriteria="open", state="pending"),
+    )
+    view = aws.provider.observe()
+    selector = Selector(("aws",), zones=("us-east-1a",), types=("p5.48xlarge",), capacity_types=("on-demand",))
+    assert view.commitments == (Commitment("open reservation cr-1 and 1 more", selector, nodes=3),)
+    assert [selector.matches(group) for group in view.groups] == [True, False]
+    aws.settings.clear()
+    aws.again()
+    assert aws.provider.observe().commitments == ()
 
 
 def test_pools_offer_nothing_new_when_the_account_has_all_its_groups(aws: AwsCloud) -> None:

@@ -55,6 +55,14 @@ def test_paid_nodes_come_first_and_only_as_many_as_there_are() -> None:
     assert [note.text for note in plan.notes] == ["reserved pays for 2 of the new nodes already"]
 
 
+def test_what_a_cloud_tells_of_counts_after_the_overlays() -> None:
+    """Of two for one group the overlay's holds; alone the cloud's does."""
+    world = snapshot(pods=pods("a", 24), groups=(CHEAP, OWNED))
+    told = replace(world, clouds=(replace(world.clouds[0], commitments=(replace(NODES, name="open", nodes=1),)),))
+    assert targets(plan_for(told)) == {"owned": 1, "cheap": 2}
+    assert targets(plan_for(told, NODES)) == {"owned": 2, "cheap": 1}
+
+
 def test_nodes_that_are_there_use_it_up() -> None:
     """One of the two is taken: one more is free."""
     there = of("owned", "h100", 30, target_nodes=1, instances=(instance("i-1"),))

@@ -46,7 +46,7 @@ def test_all_that_can_be_said() -> None:
     [
         (
             {"regoin": "x"},
-            "aws.regoin: unknown key; did you mean region?, expected one of discover_tags, drain_before_end, endpoint_url, interruption_queue, pools, prices, quotas, region",
+            "aws.regoin: unknown key; did you mean region?, expected one of discover_tags, drain_before_end, endpoint_url, interruption_queue, open_reservations, pools, prices, quotas, region",
         ),
         ({"region": 1}, "aws.region: wrong type, expected a text, found 1"),
         (
