@@ -1,210 +1,28 @@
-"""The REST calls we make, zonal and regional groups alike, with every wait bounded. Raises `faults.CLOUD_ERRORS`."""
+"""The REST calls we make: reads, and those that change something, which are sent once. Raises `faults.CLOUD_ERRORS`."""
 
 from __future__ import annotations
 
-import re
-import threading
 import time
-from dataclasses import dataclass
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from google.cloud import compute_v1 as compute
 
-from providers.gcp.billing import COMPUTE
 from providers.gcp.faults import CLOUD_ERRORS, passing
+from providers.gcp.reads import Reads
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Iterable, Sequence
+    from collections.abc import Callable, Sequence
 
-    from providers.gcp.settings import GcpSettings
+    from providers.gcp.refs import Ref
 
-PREFIX = "gcp:"
-_PAGE = 500
-_BILLING = "https://cloudbilling.googleapis.com"
-_PAUSES_S = (0.2, 0.6)  # between the three tries of a read
 _OPERATION_S = 30.0  # how long an operation is waited for; groups take in such a call within seconds
-_ZONE = re.compile(r"[a-z]+-[a-z]+\d+-[a-z]")
-_SCOPES = [
-    "https://www.googleapis.com/auth/compute",
-    "https://www.googleapis.com/auth/cloud-billing.readonly",  # prices
-]
 _MOST = 1000  # instances a call may name
 
 T = TypeVar("T")
 
 
-@dataclass(frozen=True, slots=True, order=True)
-class Ref:
-    """A managed instance group: its zone or region, and its name."""
-
-    place: str
-    name: str
-
-    @property
-    def id(self) -> str:
-        """`gcp:PLACE/NAME`."""
-        return f"{PREFIX}{self.place}/{self.name}"
-
-    @property
-    def zonal(self) -> bool:
-        """Whether the place is a zone."""
-        return bool(_ZONE.fullmatch(self.place))
-
-    @property
-    def region(self) -> str:
-        """The region of the place."""
-        return self.place.rpartition("-")[0] if self.zonal else self.place
-
-
-def ref_of(group: str) -> Ref | None:
-    """From a group's id, None when it is no id of ours."""
-    place, slash, name = group.removeprefix(PREFIX).partition("/")
-    return Ref(place, name) if slash and group.startswith(PREFIX) and place and name else None
-
-
-def last(url: str) -> str:
-    """The name at the end of a resource's address."""
-    return url.rpartition("/")[2]
-
-
-class Calls:
-    """One project. A read is tried three times and ends within `3 * read_timeout_s` and a second; a write is sent once."""
-
-    def __init__(
-        self, settings: GcpSettings, *, read_timeout_s: float, sleep: Callable[[float], None] = time.sleep
-    ) -> None:
-        self._settings = settings
-        self._timeout_s = read_timeout_s
-        self._sleep = sleep
-        self._lock = threading.Lock()
-        self._made: dict[type, Any] = {}
-        self._billing: Any = None
-
-    @property
-    def project(self) -> str:
-        """The configuration's project, else that of the credentials; empty when neither names one."""
-        return self._settings.project or self._credentials[1]
-
-    # ---- reads
-
-    def groups(self) -> tuple[list[compute.InstanceGroupManager], list[str]]:
-        """All groups of the project, and the zones and regions that did not answer."""
-        request = compute.AggregatedListInstanceGroupManagersRequest(project=self.project, max_results=_PAGE)
-        client = self._client(compute.InstanceGroupManagersClient)
-        found: list[compute.InstanceGroupManager] = []
-        missing: list[str] = []
-        for page in self._pages(client.aggregated_list, request):
-            for scoped in page.items.values():
-                found += scoped.instance_group_managers
-            missing += page.unreachables
-        return found, missing
-
-    def group(self, ref: Ref) -> compute.InstanceGroupManager:
-        """One group as it is now."""
-        found: compute.InstanceGroupManager = self._read(
-            lambda: self._managers(ref).get(**self._named(ref), **self._once)
-        )
-        return found
-
-    def members(self, ref: Ref) -> list[compute.ManagedInstance]:
-        """The group's instances, those that are still to be created included."""
-        kind = (
-            compute.ListManagedInstancesInstanceGroupManagersRequest
-            if ref.zonal
-            else compute.ListManagedInstancesRegionInstanceGroupManagersRequest
-        )
-        request = kind(**self._named(ref), max_results=_PAGE)
-        pages = self._pages(self._managers(ref).list_managed_instances, request)
-        return [each for page in pages for each in page.managed_instances]
-
-    def instances(self) -> list[compute.Instance]:
-        """All instances of the project."""
-        request = compute.AggregatedListInstancesRequest(project=self.project, max_results=_PAGE)
-        pages = self._pages(self._client(compute.InstancesClient).aggregated_list, request)
-        return [each for page in pages for scoped in page.items.values() for each in scoped.instances]
-
-    def reservations(self) -> list[compute.Reservation]:
-        """All reservations of the project."""
-        request = compute.AggregatedListReservationsRequest(project=self.project, max_results=_PAGE)
-        pages = self._pages(self._client(compute.ReservationsClient).aggregated_list, request)
-        return [each for page in pages for scoped in page.items.values() for each in scoped.reservations]
-
-    def zones(self, region: str) -> list[str]:
-        """The zones of a region, sorted."""
-        client = self._client(compute.ZonesClient)
-        pages = self._pages(client.list, compute.ListZonesRequest(project=self.project, max_results=_PAGE))
-        return sorted(each.name for page in pages for each in page.items if last(each.region) == region)
-
-    def machine_types(self, zone: str) -> list[compute.MachineType]:
-        """What a zone has."""
-        client = self._client(compute.MachineTypesClient)
-        request = compute.ListMachineTypesRequest(project=self.project, zone=zone, max_results=_PAGE)
-        return [each for page in self._pages(client.list, request) for each in page.items]
-
-    def accelerator_types(self, zone: str) -> list[compute.AcceleratorType]:
-        """What may be attached to machines in a zone."""
-        client = self._client(compute.AcceleratorTypesClient)
-        request = compute.ListAcceleratorTypesRequest(project=self.project, zone=zone, max_results=_PAGE)
-        return [each for page in self._pages(client.list, request) for each in page.items]
-
-    def skus(self, token: str) -> tuple[list[dict[str, Any]], str]:
-        """A page of what Compute Engine charges for, and the token of the next; empty when it was the last."""
-        from google.api_core.exceptions import from_http_response
-        from google.auth.transport.requests import AuthorizedSession
-
-        if self._billing is None:
-            self._billing = AuthorizedSession(self._credentials[0])  # type: ignore[no-untyped-call]  # no types there
-        address = self._settings.endpoint_url or _BILLING
-        query = {"currencyCode": "USD", "pageSize": "5000", **({"pageToken": token} if token else {})}
-
-        def ask() -> Any:
-            answer = self._billing.get(f"{address}/v1/services/{COMPUTE}/skus", params=query, timeout=self._timeout_s)
-            if answer.status_code != 200:
-                error: Exception = from_http_response(answer)  # type: ignore[no-untyped-call]  # the package has no types there
-                raise error
-            return answer.json()
-
-        found = self._read(ask)
-        return found.get("skus", []), found.get("nextPageToken", "")
-
-    def template(self, url: str) -> compute.InstanceTemplate:
-        """An instance template by its address."""
-        parts = url.split("/")
-        if "regions" in parts:
-            regional = self._client(compute.RegionInstanceTemplatesClient)
-            region, name = parts[parts.index("regions") + 1], parts[-1]
-            return self._read(
-                lambda: regional.get(project=self.project, region=region, instance_template=name, **self._once)
-            )
-        client = self._client(compute.InstanceTemplatesClient)
-        return self._read(lambda: client.get(project=self.project, instance_template=parts[-1], **self._once))
-
-    def templates(self) -> list[compute.InstanceTemplate]:
-        """All instance templates of the project."""
-        request = compute.AggregatedListInstanceTemplatesRequest(project=self.project, max_results=_PAGE)
-        pages = self._pages(self._client(compute.InstanceTemplatesClient).aggregated_list, request)
-        return [each for page in pages for scoped in page.items.values() for each in scoped.instance_templates]
-
-    def quotas(self, region: str) -> dict[str, tuple[float, float]]:
-        """What the project may have in the region: metric -> limit and usage."""
-        client = self._client(compute.RegionsClient)
-        found = self._read(lambda: client.get(project=self.project, region=region, **self._once))
-        return {each.metric: (each.limit, each.usage) for each in found.quotas}
-
-    def running(self, ref: Ref) -> list[compute.Operation]:
-        """Operations of the place that are not done."""
-        kind = compute.ListZoneOperationsRequest if ref.zonal else compute.ListRegionOperationsRequest
-        request = kind(**self._at(ref), filter='status != "DONE"', max_results=_PAGE)
-        return [each for page in self._pages(self._operations(ref).list, request) for each in page.items]
-
-    def resize_requests(self, ref: Ref) -> list[compute.InstanceGroupManagerResizeRequest]:
-        """What a zonal group was asked for through Google's queue, done or not."""
-        client = self._client(compute.InstanceGroupManagerResizeRequestsClient)
-        request = compute.ListInstanceGroupManagerResizeRequestsRequest(**self._named(ref), max_results=_PAGE)
-        return [each for page in self._pages(client.list, request) for each in page.items]
-
-    # ---- writes
+class Calls(Reads):
+    """All of them."""
 
     def insert_resize_request(
         self, ref: Ref, name: str, size: int, run_for_s: int | None, request_id: str
@@ -335,67 +153,6 @@ class Calls:
                     raise
                 self._sleep(min(0.5, max(0.0, until - time.monotonic())))
         return operation
-
-    # ---- inside
-
-    @property
-    def _once(self) -> dict[str, Any]:
-        """The library's own retries have no bound that we could live with."""
-        return {"retry": None, "timeout": self._timeout_s}
-
-    def _read(self, call: Callable[[], T]) -> T:
-        for pause_s in _PAUSES_S:
-            try:
-                return call()
-            except CLOUD_ERRORS as error:
-                if not passing(error):
-                    raise
-                self._sleep(pause_s)
-        return call()
-
-    def _pages(self, method: Callable[..., Any], request: Any) -> Iterable[Any]:
-        """Every page; each is tried three times."""
-        while True:
-            pager = self._read(lambda: method(request, **self._once))
-            page = next(pager.pages)  # the one that has been read
-            yield page
-            if not page.next_page_token:
-                return
-            request.page_token = page.next_page_token
-
-    def _at(self, ref: Ref) -> dict[str, str]:
-        return {"project": self.project, "zone" if ref.zonal else "region": ref.place}
-
-    def _named(self, ref: Ref) -> dict[str, str]:
-        return {**self._at(ref), "instance_group_manager": ref.name}
-
-    def _managers(self, ref: Ref) -> Any:
-        return self._client(
-            compute.InstanceGroupManagersClient if ref.zonal else compute.RegionInstanceGroupManagersClient
-        )
-
-    def _operations(self, ref: Ref) -> Any:
-        return self._client(compute.ZoneOperationsClient if ref.zonal else compute.RegionOperationsClient)
-
-    @cached_property
-    def _credentials(self) -> tuple[Any, str]:
-        """Credentials and their project. A plain http address, of a test, is never shown any."""
-        import google.auth
-        from google.auth.credentials import AnonymousCredentials
-
-        if self._settings.endpoint_url.startswith("http://"):
-            return AnonymousCredentials(), ""  # type: ignore[no-untyped-call]  # the package has no types there
-        credentials, project = google.auth.default(scopes=_SCOPES)
-        return credentials, project or ""
-
-    def _client(self, kind: type[T]) -> T:
-        with self._lock:
-            if kind not in self._made:
-                options = {"api_endpoint": self._settings.endpoint_url} if self._settings.endpoint_url else {}
-                make: Any = kind
-                self._made[kind] = make(credentials=self._credentials[0], client_options=options, transport="rest")
-            found: T = self._made[kind]
-            return found
 
 
 def chunks(items: Sequence[T]) -> list[Sequence[T]]:

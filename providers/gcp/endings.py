@@ -6,7 +6,7 @@ import datetime as dt
 from typing import TYPE_CHECKING
 
 from autoscale.model.supply import Notice, NoticeKind
-from providers.gcp.calls import last
+from providers.gcp.refs import last
 
 if TYPE_CHECKING:
     from google.cloud import compute_v1 as compute

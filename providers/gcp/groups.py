@@ -11,9 +11,9 @@ from autoscale.model.resources import Resources
 from autoscale.model.supply import CapacityType, Fault, NodeGroup, Offering, SkippedGroup
 from autoscale.model.workload import Code, Reason
 from providers.gcp import machines
-from providers.gcp.calls import Ref, last
 from providers.gcp.catalog import capacity_labels, zone_labels
 from providers.gcp.line import MODEL, Line
+from providers.gcp.refs import Ref, last
 from providers.gcp.tpus import TOPOLOGY, tpu_of
 
 if TYPE_CHECKING:

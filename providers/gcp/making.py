@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from autoscale.errors import ProviderError
 from autoscale.model.supply import Fault, FaultKind
-from providers.gcp.calls import Ref, last
 from providers.gcp.faults import CLOUD_ERRORS, fault_of, told
+from providers.gcp.refs import Ref, last
 
 if TYPE_CHECKING:
     from collections.abc import Callable

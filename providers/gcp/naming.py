@@ -19,7 +19,7 @@ from providers.names import digest
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Sequence
 
-    from providers.gcp.calls import Ref
+    from providers.gcp.refs import Ref
 
 _OPEN_S = 600  # how long an order without an answer is continued
 _NAMESPACE = uuid.UUID("5f0c5a53-5d52-4f0c-9a3c-2f1b6a0f6f3e")  # any; it makes our tokens ours

@@ -9,9 +9,9 @@ from google.cloud import compute_v1 as compute
 
 from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup
 from autoscale.model.workload import Code, Reason
-from providers.gcp.calls import Ref
 from providers.gcp.groups import Found, model, own_labels, place_of, region_of, skipped
 from providers.gcp.pools import offers, reserved_offers
+from providers.gcp.refs import Ref
 
 if TYPE_CHECKING:
     from collections.abc import Iterable

@@ -11,7 +11,7 @@ from autoscale.model.snapshot import CloudView
 from autoscale.model.supply import Fault, FaultKind, NodeGroup, SkippedGroup
 from providers.books import Books
 from providers.gcp import members
-from providers.gcp.calls import Calls, Ref, last, ref_of
+from providers.gcp.calls import Calls
 from providers.gcp.catalog import Book, shipped_book
 from providers.gcp.faults import CLOUD_ERRORS
 from providers.gcp.groups import Found, bounds, labels_of, model, own_labels, place_of, template_url
@@ -22,6 +22,7 @@ from providers.gcp.offered import Offered, taken
 from providers.gcp.queue import Queue
 from providers.gcp.quotas import RegionQuotas
 from providers.gcp.reading import Reader
+from providers.gcp.refs import Ref, last, ref_of
 from providers.gcp.reserve import Reserve
 from providers.gcp.templates import Template, Templates
 from providers.gcp.writing import GET, Writer

@@ -19,9 +19,10 @@ from providers.gcp.writing import GET, AlreadyThereError
 if TYPE_CHECKING:
     from collections.abc import Callable
 
-    from providers.gcp.calls import Calls, Ref
+    from providers.gcp.calls import Calls
     from providers.gcp.groups import Found
     from providers.gcp.naming import Orders
+    from providers.gcp.refs import Ref
     from providers.gcp.writing import Writer
 
 _UNSURE_S = 600  # how long a request whose answer was lost is asked about

@@ -8,8 +8,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoscale.model.supply import CapacityType, Quota
-from providers.gcp.calls import ref_of
 from providers.gcp.faults import CLOUD_ERRORS
+from providers.gcp.refs import ref_of
 from providers.gcp.specifications import built_in
 
 if TYPE_CHECKING:

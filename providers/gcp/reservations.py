@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from providers.gcp.calls import last
 from providers.gcp.endings import seconds
 from providers.gcp.faults import CLOUD_ERRORS, fault_of
+from providers.gcp.refs import last
 from providers.gcp.specifications import built_in
 from providers.reserved import Stock
 

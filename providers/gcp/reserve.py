@@ -5,8 +5,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from autoscale.model.supply import Fault
-from providers.gcp.calls import last
 from providers.gcp.groups import zones_of
+from providers.gcp.refs import last
 from providers.gcp.reservations import Reservation, Reservations, foreign, stock_of
 from providers.reserved import Stock, bounded, shared
 

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING
 
 from autoscale.model.frozen import empty
 from autoscale.model.supply import Fault
-from providers.gcp.calls import last
 from providers.gcp.faults import CLOUD_ERRORS, fault_of
 from providers.gcp.kube_env import KubeEnv, kube_env
+from providers.gcp.refs import last
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Iterable, Mapping

@@ -9,8 +9,9 @@ from typing import TYPE_CHECKING
 from autoscale.errors import ProviderError
 from autoscale.model.supply import Fault, FaultKind
 from providers.gcp import members
-from providers.gcp.calls import Ref, chunks, last
+from providers.gcp.calls import chunks
 from providers.gcp.faults import CLOUD_ERRORS, ambiguous, fault_of, told
+from providers.gcp.refs import Ref, last
 
 if TYPE_CHECKING:
     from collections.abc import Callable, Sequence

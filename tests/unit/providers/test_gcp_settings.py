@@ -8,9 +8,9 @@ from autoscale.errors import BadInput
 from autoscale.model.supply import CapacityType
 from autoscale.model.workload import Taint
 from providers.gcp import provider_from_settings
-from providers.gcp.calls import Ref, ref_of
 from providers.gcp.kube_env import KubeEnv, kube_env
 from providers.gcp.naming import Order, Orders
+from providers.gcp.refs import Ref, ref_of
 from providers.gcp.settings import Discovery, GcpSettings
 
 
