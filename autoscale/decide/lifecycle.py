@@ -5,18 +5,16 @@ from __future__ import annotations
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from autoscale.decide.company import Others, others_of, others_would_fit, overdue, since_s
 from autoscale.decide.groups import fresh_faults, turn_group
 from autoscale.decide.heirs import inherit
 from autoscale.decide.reservations import Phase, read_claims, refs, room_left, room_of, split_full
 from autoscale.decide.turns import admissions, closed
-from autoscale.demand.fit import admits, untolerated
-from autoscale.demand.kinds import regards
-from autoscale.demand.volumes import total_requests
-from autoscale.demand.world import World
+from autoscale.demand.fit import untolerated
 from autoscale.model.names import SLOT, STARTING
 from autoscale.model.plan import Hold, Release, Unclaim
 from autoscale.model.supply import Fault, FaultKind
-from autoscale.model.workload import Code, PodShape, Reason, Taint
+from autoscale.model.workload import Code, Reason, Taint
 
 if TYPE_CHECKING:
     from collections.abc import Iterable, Mapping
@@ -49,18 +47,6 @@ class Standing:
 
 
 @dataclass(frozen=True, slots=True)
-class _Others:
-    """Who else waits. `shapes` are of the pods that wait, with the slots that they wait for; none has no name.
-
-    `coming` says that nodes for some of them are on their way; `free` are those that nothing was bought for.
-    """
-
-    shapes: Mapping[PodShape, set[str]]
-    coming: bool
-    free: tuple[Pod, ...]
-
-
-@dataclass(frozen=True, slots=True)
 class _Step:
     """What becomes of one slot that has a node: its actions, the slot with the pods it keeps, or None when it is over."""
 
@@ -72,7 +58,7 @@ class _Step:
 def stand(fleet: Fleet) -> Standing:
     """Take every reservation one step on."""
     claims, inherited = inherit(fleet, read_claims(fleet))
-    others = _others(fleet, claims)
+    others = others_of(fleet, claims)
     turned = [_step(fleet, slot, others) for slot in claims.slots if slot.phase is not Phase.OPEN]
     said = fresh_faults(fleet)
     stuck = {step.fault.group: step.fault for step in turned if step.fault is not None}
@@ -110,29 +96,6 @@ def stand(fleet: Fleet) -> Standing:
     )
 
 
-def _others(fleet: Fleet, claims: Claims) -> _Others:
-    """Pods that wait for their nodes, and, while rules between them count on who is where, all that wait."""
-    found: dict[PodShape, set[str]] = {}
-    for slot in claims.slots:
-        for shape in {id(pod.shape): pod.shape for pod in slot.pods}.values():
-            found.setdefault(shape, set()).add(slot.id)
-    if any(shape.rules.about_others for shape in found):
-        for shape in {id(pod.shape): pod.shape for pod in claims.waiting}.values():
-            found.setdefault(shape, set()).add("")
-    coming = any(slot.node is None or not fleet.up(slot.node) for slot in claims.slots)
-    return _Others(found, coming, claims.waiting)
-
-
-def _others_would_fit(fleet: Fleet, slot: Slot, node: Node, others: _Others) -> bool:
-    """Whether the scheduler could put a pod here that is planned on another node."""
-    room = node.allocatable - total_requests(fleet.bound.get(node.name, ()))
-    taints = fleet.taints(node)
-    return any(
-        slots != {slot.id} and shape.requests.fits(room) and admits(shape, node.labels, taints, node_name=node.name)
-        for shape, slots in others.shapes.items()
-    )
-
-
 def _waiting(claims: Claims, staying: set[str]) -> tuple[Pod, ...]:
     """Pods without a claim that counts, those whose claim is taken back now included."""
     freed = [pod for slot in claims.slots for pod in slot.pods if pod.uid not in staying]
@@ -164,7 +127,7 @@ def _taken_back(claims: Claims) -> list[Action]:
     return [Unclaim(slot, refs(pods), reason) for slot, pods in sorted(void.items())]
 
 
-def _step(fleet: Fleet, slot: Slot, others: _Others) -> _Step:
+def _step(fleet: Fleet, slot: Slot, others: Others) -> _Step:
     """The next step of a slot that has a node.
 
     A node whose own pods are bound stays closed while pods that wait for other nodes would fit on it as well; so would one
@@ -174,15 +137,17 @@ def _step(fleet: Fleet, slot: Slot, others: _Others) -> _Step:
     if node is None:
         return _Step((), slot)
     if not slot.pods:
-        if not _others_would_fit(fleet, slot, node, others) and not _succeeded(fleet, slot):
+        if not others_would_fit(fleet, slot, node, others) and not _succeeded(fleet, slot):
             return _Step(
                 (Release(node.name, slot.id, Reason(Code.STARTING, "its pods are bound or gone", SOURCE)),), None
             )
         shut = slot.phase is Phase.HELD and (fleet.settings.changes_pods or closed(node))
         return _Step(() if shut else (Hold(node.name, slot.id, ()),), slot)
-    overdue = _overdue(fleet, slot, node, others)
-    if overdue:
-        return _give_up(fleet, slot, node, overdue)
+    late = overdue(fleet, slot, node, others)
+    if late:
+        return _give_up(fleet, slot, node, late)
+    if others.turning and not closed(node):
+        return _Step((), slot)  # who took a place here leaves another: that is seen when all nodes are open
     trimmed = _trim(fleet, slot)
     kept = trimmed.slot
     if kept is None:
@@ -204,9 +169,9 @@ def _succeeded(fleet: Fleet, slot: Slot) -> bool:
     )
 
 
-def _give_up(fleet: Fleet, slot: Slot, node: Node, overdue: str) -> _Step:
+def _give_up(fleet: Fleet, slot: Slot, node: Node, late: str) -> _Step:
     """Open the node to all pods; whatever kept its own away would do so again, so the group rests as well."""
-    text = f"{len(slot.pods)} of its pods were not bound {overdue}"
+    text = f"{len(slot.pods)} of its pods were not bound {late}"
     reason = Reason(Code.TIMEOUT, text, SOURCE)
     known = fleet.snapshot.ledger.backoffs.get(slot.group)
     fault = None
@@ -214,45 +179,6 @@ def _give_up(fleet: Fleet, slot: Slot, node: Node, overdue: str) -> _Step:
     if ours and slot.group in fleet.groups and (known is None or known.until_s <= fleet.now_s):
         fault = Fault(slot.group, FaultKind.OTHER, "PodsNotBound", f"on {node.name} {text}", fleet.now_s)
     return _Step((Unclaim(slot.id, refs(slot.pods), reason), Release(node.name, slot.id, reason)), None, fault)
-
-
-def _since(fleet: Fleet, slot: Slot, node: Node) -> int:
-    """Since when the node has had the slot; now, when it takes it in this tick."""
-    said = node.reservation
-    return said.since_s if said is not None and said.slot == slot.id else fleet.now_s
-
-
-def _overdue(fleet: Fleet, slot: Slot, node: Node, others: _Others) -> str:
-    """How long the node's pods had to be bound, once that is too long; empty while there is time.
-
-    Pods whose rules are about others may have to wait for those: their node has more time while others' are coming, and
-    while pods that the rules are about are still to be planned, as when theirs could not be had.
-    """
-    since = _since(fleet, slot, node)
-    ready = fleet.snapshot.ledger.ready_since_s.get(node.name)
-    last = max((pod.claim.claimed_at_s for pod in slot.pods if pod.claim), default=0)
-    if not fleet.up(node):
-        limit = fleet.settings.provision_timeout_s
-        return f"{limit} s after it joined, still without its devices" if fleet.now_s - since >= limit else ""
-    if any(pod.moving for pod in slot.pods):
-        return ""  # they are evicted in their own time
-    limit = fleet.settings.hold_timeout_s
-    if not fleet.settings.changes_pods and (slot.phase is not Phase.HELD or closed(node)):
-        limit = fleet.settings.provision_timeout_s  # it is not its turn yet
-    waited_s = 0 if ready is None else fleet.now_s - max(since, ready, last)
-    if waited_s < limit:
-        return ""
-    if any(pod.shape.rules.about_others for pod in slot.pods) and (others.coming or _counts_on(fleet, slot, others)):
-        limit = max(limit, fleet.settings.provision_timeout_s)
-    return f"{limit} s after it was ready" if waited_s >= limit else ""
-
-
-def _counts_on(fleet: Fleet, slot: Slot, others: _Others) -> bool:
-    """Whether rules of the slot's pods are about where pods are to be that nothing is bought for yet."""
-    world = World(fleet.snapshot.cluster.namespaces)  # it makes each kind once
-    mine = {world.kind_of(pod): None for pod in slot.pods if pod.shape.rules.about_others}
-    free = {world.kind_of(pod): None for pod in others.free}
-    return any(regards(kind, other, world.namespaces) for kind in mine for other in free)
 
 
 def _hold(fleet: Fleet, slot: Slot, node: Node) -> tuple[Action, ...]:
@@ -272,7 +198,7 @@ def _hold(fleet: Fleet, slot: Slot, node: Node) -> tuple[Action, ...]:
             return ()
         out = [pod for pod in slot.pods if slot.id not in pod.tolerated_slots and not pod.moving]
         return (Hold(node.name, slot.id, refs(out), tainted=True),) if out else ()
-    if kept_out and fleet.now_s - _since(fleet, slot, node) < fleet.settings.daemon_timeout_s:
+    if kept_out and fleet.now_s - since_s(fleet, slot, node) < fleet.settings.daemon_timeout_s:
         return (Release(node.name, STARTING, Reason(Code.STARTING, why, SOURCE)),) if _starting(node) else ()
     mine = [pod for pod in slot.pods if fleet.settings.changes_pods and not pod.moving]
     return (Hold(node.name, slot.id, refs(mine)),)

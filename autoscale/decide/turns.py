@@ -3,7 +3,8 @@
 No toleration can let pods onto the node bought for them, so every node is closed to all until it is its turn. Then its pods
 are nominated to it, which makes the scheduler try it first for them and keep its room from all others that rank no higher,
 and with the next look its taint comes off. The next one follows when its pods are bound. In what order is what keeps the
-plan: first the nodes whose pods the rules between pods let in now; of those the fullest, as room that is left is open to all.
+plan: first the nodes whose pods the rules between pods let in now; of those the ones with the smallest pods, as whoever takes
+their place after all leaves one that is as large; then the fullest, as room that is left is open to all.
 Nodes with the same pods, where nobody else would fit, are opened together: if two of those change places, nothing has changed.
 
 A pod that the scheduler is just trying in vain loses its nomination; so it is looked at again before the node is opened.
@@ -15,7 +16,7 @@ from collections import Counter
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from autoscale.decide.reservations import Phase, refs, room_left
+from autoscale.decide.reservations import Phase, refs, room_left, room_of, split_full
 from autoscale.demand.sites import Site
 from autoscale.demand.world import World
 from autoscale.model.names import SLOT
@@ -51,7 +52,12 @@ def admissions(fleet: Fleet, slots: Sequence[Slot], free: Sequence[Pod]) -> list
         _Seat(slot, slot.node) for slot in slots if slot.phase is Phase.HELD and slot.node is not None and slot.pods
     ]
     opened = [seat for seat in held if not closed(seat.node)]
-    actions: list[Action] = [seat.let_in() for seat in opened if seat.lacking]
+    actions: list[Action] = []
+    for seat in opened:
+        kept, _ = split_full(seat.slot, room_of(fleet, seat.slot))
+        again = _Seat(replace(seat.slot, pods=kept), seat.node)
+        if again.lacking:
+            actions.append(again.let_in())
     if any(fleet.now_s - seat.since_s < _SETTLING_S for seat in opened):
         return actions
     ready = [seat for seat in held if closed(seat.node) and fleet.up(seat.node)]
@@ -102,7 +108,9 @@ def _next(
     """
     if not ready:
         return ()
-    order = sorted(ready, key=lambda seat: (_leak(room_left(fleet, seat.slot), waiting), seat.slot.order))
+    order = sorted(
+        ready, key=lambda seat: (_largest(seat.slot), _leak(room_left(fleet, seat.slot), waiting), seat.slot.order)
+    )
     if not any(pod.shape.rules for seat in ready for pod in seat.slot.pods):
         return _alike(fleet, order[0], order, waiting)
     yard = _Yard(fleet)
@@ -111,6 +119,12 @@ def _next(
             return _alike(fleet, seat, [each for each in order if yard.fills([each])], waiting)
     together = [seat for seat in yard.fillable([*opened, *order]) if seat not in opened]
     return together or ([] if coming else order)
+
+
+def _largest(slot: Slot) -> tuple[int, int]:
+    """Devices, then millicores, of the pod that asks for most."""
+    sizes = (pod.shape.requests for pod in slot.pods)
+    return max((sum(asked[name] for name in asked if "/" in name), asked["cpu"]) for asked in sizes)
 
 
 def _leak(room: Resources, waiting: Iterable[PodShape]) -> int:
@@ -141,8 +155,7 @@ class _Yard:
         self._world = World(fleet.snapshot.cluster.namespaces)
         self._sites: dict[str, Site] = {}
         for node in fleet.nodes:
-            taints = tuple(taint for taint in node.taints if taint.key != SLOT)
-            site = self._sites[node.name] = Site(node.name, node.labels, taints, node.allocatable)
+            site = self._sites[node.name] = Site(node.name, node.labels, fleet.taints(node), node.allocatable)
             for pod in fleet.bound.get(node.name, ()):
                 site.change(self._world.kind_of(pod), 1)
             self._world.open(site)

@@ -109,6 +109,21 @@ def test_the_fullest_is_opened_first_and_the_next_when_its_pods_are_bound() -> N
     assert done(bound, shut(0), opened(1, since_s=NOW - 1))[1:] == [Hold("g8-0", "p-0", (("uid-0-0", "default/0-0"),))]
 
 
+def test_the_smallest_pods_go_before_those_of_a_fuller_node() -> None:
+    """Whoever takes the place of one of them leaves a place that is as large."""
+    assert chosen(done((*mine(0, 4, 4), *mine(1, 1)), shut(0), shut(1))) == [("g8-1", ["1-0"])]
+
+
+def test_a_pod_whose_place_was_taken_is_planned_anew_when_all_nodes_are_open() -> None:
+    """Until then those who took it may leave theirs; nominating it to a node that is full would be in vain."""
+    thief = replace(mine(1, 4)[0], node_name="g8-0", claim=None)
+    pods = (thief, *mine(0, 6), *mine(1, 4, 4)[1:])
+    found = done(pods, opened(0, since_s=NOW - 6), shut(1))
+    assert found == [Hold("g8-1", "p-1", (("uid-1-1", "default/1-1"),))]
+    over = done(pods, opened(0, since_s=NOW - 6), opened(1, since_s=NOW - 1))
+    assert [(a.slot, a.pods) for a in over if isinstance(a, Unclaim)] == [("p-0", (("uid-0-0", "default/0-0"),))]
+
+
 def test_a_node_whose_pods_stay_out_keeps_others_waiting_for_seconds_only() -> None:
     """They may wait for whom the next one is for."""
     pods = (*mine(0, 4), *mine(1, 4, 4, nominated="g8-1"))
