@@ -3,8 +3,9 @@
 No toleration can let pods onto the node bought for them, so every node is closed to all until it is its turn. Then its pods
 are nominated to it, which makes the scheduler try it first for them and keep its room from all others that rank no higher,
 and with the next look its taint comes off. The next one follows when its pods are bound. In what order is what keeps the
-plan: first the nodes whose pods the rules between pods let in now; of those the ones with the smallest pods, as whoever takes
-their place after all leaves one that is as large; then the fullest, as room that is left is open to all.
+plan: first the nodes whose pods the rules between pods let in now; of those the ones where nobody fits beside them for whom
+there is no plan; then those with the smallest pods, as whoever takes their place after all leaves one that is as large; then
+the fullest, as room that is left is open to all.
 Nodes with the same pods, where nobody else would fit, are opened together: if two of those change places, nothing has changed.
 
 A pod that the scheduler is just trying in vain loses its nomination; so it is looked at again before the node is opened.
@@ -23,13 +24,12 @@ from autoscale.model.names import SLOT
 from autoscale.model.plan import Hold
 
 if TYPE_CHECKING:
-    from collections.abc import Iterable, Sequence
+    from collections.abc import Sequence
 
     from autoscale.decide.fleet import Fleet
     from autoscale.decide.reservations import Slot
     from autoscale.demand.kinds import Kind
     from autoscale.model.plan import Action
-    from autoscale.model.resources import Resources
     from autoscale.model.supply import Node
     from autoscale.model.workload import Pod, PodShape
 
@@ -63,10 +63,19 @@ def admissions(fleet: Fleet, slots: Sequence[Slot], free: Sequence[Pod]) -> list
     ready = [seat for seat in held if closed(seat.node) and fleet.up(seat.node)]
     begun = [seat for seat in ready if len(seat.lacking) < len(seat.slot.pods)]
     coming = any(slot.node is None or not fleet.up(slot.node) for slot in slots)
-    waiting = {pod.shape: None for pod in (*(pod for slot in slots for pod in slot.pods), *free)}
+    unplanned = frozenset(pod.shape for pod in free)
+    waiting = _Waiting(unplanned, unplanned.union(pod.shape for slot in slots for pod in slot.pods))
     chosen = begun or _next(fleet, ready, opened, waiting, coming=coming)
     patient = not begun and all(_up_for_s(fleet, seat.node) < _IMPATIENT_S for seat in chosen)
     return [*actions, *(seat.nominate() if patient else seat.let_in() for seat in chosen)]
+
+
+@dataclass(frozen=True, slots=True)
+class _Waiting:
+    """Shapes of pods that wait: for no node in particular, and all."""
+
+    free: frozenset[PodShape]
+    all: frozenset[PodShape]
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +109,7 @@ def _up_for_s(fleet: Fleet, node: Node) -> int:
 
 
 def _next(
-    fleet: Fleet, ready: Sequence[_Seat], opened: Sequence[_Seat], waiting: Iterable[PodShape], *, coming: bool
+    fleet: Fleet, ready: Sequence[_Seat], opened: Sequence[_Seat], waiting: _Waiting, *, coming: bool
 ) -> Sequence[_Seat]:
     """The next to be opened; when none can be filled as it is, all that can be together.
 
@@ -108,9 +117,7 @@ def _next(
     """
     if not ready:
         return ()
-    order = sorted(
-        ready, key=lambda seat: (_largest(seat.slot), _leak(room_left(fleet, seat.slot), waiting), seat.slot.order)
-    )
+    order = sorted(ready, key=lambda seat: (*_leaks(fleet, seat.slot, waiting), seat.slot.order))
     if not any(pod.shape.rules for seat in ready for pod in seat.slot.pods):
         return _alike(fleet, order[0], order, waiting)
     yard = _Yard(fleet)
@@ -121,22 +128,23 @@ def _next(
     return together or ([] if coming else order)
 
 
-def _largest(slot: Slot) -> tuple[int, int]:
-    """Devices, then millicores, of the pod that asks for most."""
+def _leaks(fleet: Fleet, slot: Slot, waiting: _Waiting) -> tuple[int, tuple[int, int], int]:
+    """How many kinds of pods would fit beside the slot's own: those without a plan; then how large its own are; and all."""
+    room = room_left(fleet, slot)
     sizes = (pod.shape.requests for pod in slot.pods)
-    return max((sum(asked[name] for name in asked if "/" in name), asked["cpu"]) for asked in sizes)
+    largest = max((sum(asked[name] for name in asked if "/" in name), asked["cpu"]) for asked in sizes)
+    return (
+        sum(shape.requests.fits(room) for shape in waiting.free),
+        largest,
+        sum(shape.requests.fits(room) for shape in waiting.all),
+    )
 
 
-def _leak(room: Resources, waiting: Iterable[PodShape]) -> int:
-    """How many kinds of pods that wait would fit into what is left on a node."""
-    return sum(shape.requests.fits(room) for shape in waiting)
-
-
-def _alike(fleet: Fleet, first: _Seat, seats: Sequence[_Seat], waiting: Iterable[PodShape]) -> list[_Seat]:
+def _alike(fleet: Fleet, first: _Seat, seats: Sequence[_Seat], waiting: _Waiting) -> list[_Seat]:
     """The first with those that have the same pods, unless others that wait would fit there as well."""
     mine = {pod.shape for pod in first.slot.pods}
     room = room_left(fleet, replace(first.slot, pods=()))
-    if any(shape.requests.fits(room) for shape in waiting if shape not in mine):
+    if any(shape.requests.fits(room) for shape in waiting.all - mine):
         return [first]
     contents = _contents(first.slot)
     return [seat for seat in seats if seat.slot.group == first.slot.group and _contents(seat.slot) == contents][

@@ -114,6 +114,12 @@ def test_the_smallest_pods_go_before_those_of_a_fuller_node() -> None:
     assert chosen(done((*mine(0, 4, 4), *mine(1, 1)), shut(0), shut(1))) == [("g8-1", ["1-0"])]
 
 
+def test_room_that_pods_without_a_plan_would_take_is_opened_last() -> None:
+    """They could keep out others that are still to be bound."""
+    pods = (*mine(0, 4, 4), *mine(1, 1), pod("free", shape(gpus=2)))
+    assert chosen(done(pods, shut(0), shut(1))) == [("g8-0", ["0-0", "0-1"])]
+
+
 def test_a_pod_whose_place_was_taken_is_planned_anew_when_all_nodes_are_open() -> None:
     """Until then those who took it may leave theirs; nominating it to a node that is full would be in vain."""
     thief = replace(mine(1, 4)[0], node_name="g8-0", claim=None)
