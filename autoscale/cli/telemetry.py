@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from autoscale.model.plan import Action, Plan
     from autoscale.model.snapshot import CloudView
 
-_PODS_SHOWN = 10
+_SHOWN = 10
 _FIGURE = re.compile(r"\d+")
 
 
@@ -63,7 +63,8 @@ class Log:
 
     def _say_clouds(self, clouds: Iterable[CloudView]) -> None:
         """What is wrong with a cloud or a group of it, when it comes up, and not again while only figures in it change."""
-        told = set()
+        told: set[tuple[str, str, str]] = set()
+        fresh: dict[tuple[str, str], list[str]] = {}
         for cloud in clouds:
             said = [("cloud", cloud.provider, fault.message) for fault in cloud.faults]
             said += [("group left out", each.id, each.reason.text) for each in cloud.skipped]
@@ -72,8 +73,11 @@ class Log:
                 key = event, about, _FIGURE.sub("", text)
                 told.add(key)
                 if key not in self._clouds:
-                    self._log.warning(event, about=about, text=text)
+                    fresh.setdefault((event, text), []).append(about)
         self._clouds = frozenset(told)
+        for (event, text), about_all in fresh.items():
+            more = {"more": len(about_all) - _SHOWN} if len(about_all) > _SHOWN else {}
+            self._log.warning(event, about=", ".join(about_all[:_SHOWN]), **more, text=text)
 
     def failed(self, error: Exception) -> None:
         """Say why a tick failed; `log.configure` keeps where in the code for those who ask."""
@@ -190,8 +194,8 @@ def _fields(action: Action) -> dict[str, Any]:
 
 def _few(pods: Sequence[str]) -> dict[str, Any]:
     """The first of many pods, and how many more there are."""
-    more = {"more_pods": len(pods) - _PODS_SHOWN} if len(pods) > _PODS_SHOWN else {}
-    return {"pods": list(pods[:_PODS_SHOWN]), **more}
+    more = {"more_pods": len(pods) - _SHOWN} if len(pods) > _SHOWN else {}
+    return {"pods": list(pods[:_SHOWN]), **more}
 
 
 def _tick(turn: Turn) -> dict[str, Any]:

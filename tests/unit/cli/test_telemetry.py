@@ -63,6 +63,17 @@ def test_what_is_wrong_with_a_cloud_is_said_when_it_comes_up() -> None:
     assert said("ends in 60 s", skipped="odd") == [("group left out", "z", "odd")]
 
 
+def test_groups_with_the_same_remark_share_a_line() -> None:
+    """A thousand groups of one kind must not be a thousand lines."""
+    note = Reason(Code.UNMODELLED, "its price is a guess")
+    groups = tuple(group(f"g{n:02}", notes=(note,)) for n in range(12))
+    world = replace(snapshot(), clouds=(CloudView("fake", groups),))
+    with structlog.testing.capture_logs() as lines:
+        Log(structlog.get_logger()).turn(Turn(world, Plan("p", NOW, "f", ()), (), Ledger()))
+    (line,) = [each for each in lines if each["event"] == "group"]
+    assert (line["about"], line["more"]) == (", ".join(f"g{n:02}" for n in range(10)), 2)
+
+
 def test_a_corrected_prediction_is_counted_by_group() -> None:
     """Once for each Event about it, whose line names the node."""
     told = Announce("g-0", "g-0", "PredictionCorrected", "other labels", "g")
