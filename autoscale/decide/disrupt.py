@@ -9,6 +9,7 @@ from autoscale.decide.notices import noticed
 from autoscale.decide.protection import DO_NOT_DISRUPT, protected
 from autoscale.decide.unused import unused
 from autoscale.model.disruption import Going
+from autoscale.model.supply import CapacityType
 from autoscale.model.workload import Code, Reason
 from autoscale.ports import Permitter, Proposer
 
@@ -41,7 +42,11 @@ def choose(fleet: Fleet, policies: Sequence[Policy], held: Reason | None = None,
     nodes = {node.name: node for node in fleet.nodes if node.name in fleet.group_of and not in_other_hands(node)}
     found = [
         noticed(
-            node, fleet.instance_of[name], fleet.now_s, ends_at_s=ends_soon(fleet, fleet.groups[fleet.group_of[name]])
+            node,
+            fleet.instance_of[name],
+            fleet.now_s,
+            ends_at_s=ends_soon(fleet, fleet.groups[fleet.group_of[name]]),
+            spot=fleet.groups[fleet.group_of[name]].offering.capacity_type is CapacityType.SPOT,
         )
         for name, node in nodes.items()
     ]

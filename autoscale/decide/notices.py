@@ -43,12 +43,18 @@ _MARGIN_S = 10  # so long before a machine ends it is removed by us, lest its gr
 _UNSAID_S = 110  # a spot machine's two minutes, when nobody said when they end, less that margin
 
 
-def noticed(node: Node, instance: Instance, now_s: int, *, ends_at_s: int | None = None) -> Going | None:
+def noticed(
+    node: Node, instance: Instance, now_s: int, *, ends_at_s: int | None = None, spot: bool = False
+) -> Going | None:
     """Whether the node goes because of what was said of it, the most pressing first.
 
-    `ends_at_s` is when its group's reservation ends, once that is near enough.
+    `ends_at_s` is when its group's reservation ends, once that is near enough. A `spot` machine's interruption is never taken
+    back: it holds though only the last engine, or another, has heard of it.
     """
     said = list(_notices(node, instance))
+    begun = node.disruption
+    if spot and begun is not None and begun.code == Code.INTERRUPTED:
+        said.append(Notice(NoticeKind.INTERRUPTED, "it was said to be taken back"))
     if ends_at_s is not None:
         said.append(Notice(NoticeKind.ENDING, "its reservation ends", ends_at_s))
     notices = sorted(said, key=lambda notice: list(NoticeKind).index(notice.kind))
@@ -60,7 +66,6 @@ def noticed(node: Node, instance: Instance, now_s: int, *, ends_at_s: int | None
     urgent = notice.kind is NoticeKind.INTERRUPTED or (0 < notice.ends_at_s <= now_s + _URGENT_S)
     end_s = notice.ends_at_s - _MARGIN_S if notice.ends_at_s else 0
     if notice.kind is NoticeKind.INTERRUPTED and not end_s:
-        begun = node.disruption
         end_s = (begun.since_s if begun and begun.code == Code.INTERRUPTED else now_s) + _UNSAID_S
     return Going(node.name, Reason(_CODES[notice.kind], text, SOURCE), urgent=urgent, end_s=end_s)
 

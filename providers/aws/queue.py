@@ -26,7 +26,7 @@ class Patience:
     """`wait_s`: how long a read may wait for a message, 20 at most. `hidden_s`: after which one that is not done comes again."""
 
     wait_s: int = 20
-    hidden_s: int = 60
+    hidden_s: int = 20
 
 
 class Queue:

@@ -81,6 +81,18 @@ def test_two_minutes_count_from_when_the_drain_began() -> None:
     assert [going and going.end_s for going in found] == [NOW + 50, NOW + 110]
 
 
+def test_a_spot_machine_that_was_interrupted_goes_whoever_heard_of_it() -> None:
+    """The engine that closed the node is gone, and what it heard with it; only a spot machine's end is for certain."""
+    begun = node("n", disruption=Disruption("Interrupted", NOW - 30))
+    reason = Reason(Code.INTERRUPTED, "it was said to be taken back", "notice")
+    assert noticed(begun, QUIET, NOW, spot=True) == Going("n", reason, urgent=True, end_s=NOW + 80)
+    assert noticed(begun, QUIET, NOW) is None
+    assert noticed(node("n", disruption=Disruption("Expired", NOW - 30)), QUIET, NOW, spot=True) is None
+    told = noticed(begun, instance("n", notice=Notice(NoticeKind.INTERRUPTED, "spot", NOW + 60)), NOW, spot=True)
+    assert told is not None
+    assert (told.reason.text, told.end_s) == ("spot, in 60 s", NOW + 50)
+
+
 def test_nothing_said() -> None:
     """Nothing follows."""
     assert noticed(node("n", taints=(Taint("example.com/other"),)), QUIET, NOW) is None
