@@ -73,7 +73,8 @@ def node_page(page: Page, story: NodeStory) -> None:
     for reason in story.origin:
         page.say(reason.text)
     page.facts(_node_facts(story))
-    page.section("stays" if story.kept else "goes with the next plan")
+    stays = "is being drained" if story.drained else "stays"
+    page.section(stays if story.kept else "goes with the next plan")
     for reason in story.because:
         page.item("=" if story.kept else "-", "cyan" if story.kept else "red", reason.text)
     if story.move is not None:

@@ -6,6 +6,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.disrupt import KEEP
+from autoscale.decide.explain_drain import explain_drain
 from autoscale.decide.explain_pod import place_of
 from autoscale.decide.moving import moving_microusd
 from autoscale.decide.protection import protected
@@ -37,7 +38,10 @@ def explain_node(case: Case, node: Node) -> NodeStory:
     pods = [pod for pod in fleet.bound.get(node.name, ()) if pod.node_name == node.name]
     work = [pod for pod in pods if not (pod.daemon or pod.mirror)]
     going = next((a for a in plan.actions if isinstance(a, RemoveNode) and a.node == node.name), None)
-    because = (going.reason,) if going is not None else tuple(_why_kept(fleet, standing, plan, node))
+    drained = tuple(explain_drain(fleet, plan, node, work))
+    because = drained or tuple(_why_kept(fleet, standing, plan, node))
+    if going is not None:
+        because = (going.reason,)
     if not because:
         because = (_waits(case),)
     ours = node.name in fleet.group_of
@@ -50,6 +54,7 @@ def explain_node(case: Case, node: Node) -> NodeStory:
         used=_used(node, pods),
         kept=going is None,
         because=because,
+        drained=bool(drained),
         move=_move(case, fleet, plan, node, work) if ours and work else None,
     )
 

@@ -137,7 +137,10 @@ class Move:
 
 @dataclass(frozen=True, slots=True)
 class NodeStory:
-    """Everything about one node. `kept` says whether it stays, `because` why; `origin` says why it exists."""
+    """Everything about one node. `kept` says whether it stays, `because` why; `origin` says why it exists.
+
+    `drained`: it is on its way out, and `because` says what it waits for.
+    """
 
     node: str
     place: Place
@@ -148,6 +151,7 @@ class NodeStory:
     kept: bool
     because: tuple[Reason, ...]
     move: Move | None = None
+    drained: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,13 +5,16 @@ from dataclasses import replace
 from autoscale.decide.explain_node import explain_node
 from autoscale.decide.what_if import Case
 from autoscale.model.explanation import Move, NodeStory, Tenant
+from autoscale.model.rules import DisruptionBudget, Requirement
 from autoscale.model.settings import Consolidation, DecideSettings
 from autoscale.model.snapshot import Snapshot
-from autoscale.model.workload import Code, Reason
+from autoscale.model.supply import Disruption
+from autoscale.model.workload import Code, Reason, Taint
 from autoscale.solve import solve
-from tests.builders import GPU, group, instance, node, pod, pods, resources, shape, snapshot
+from tests.builders import GPU, NOW, group, instance, node, pod, pods, resources, shape, snapshot
 
 SOURCE = "explain"
+REBALANCE = Taint("aws-node-termination-handler/rebalance-recommendation")
 
 
 def story(world: Snapshot, name: str, settings: DecideSettings | None = None) -> NodeStory:
@@ -91,3 +94,31 @@ def test_idle_nodes_may_be_kept() -> None:
     assert found.because == (
         Reason(Code.POLICY, "it has no work; idle nodes are kept, says the configuration", SOURCE),
     )
+
+
+def test_a_node_that_is_drained_says_what_each_pod_waits_for() -> None:
+    """A finalizer, a budget, what protects a pod, and one that nothing keeps."""
+    there = (
+        pod("a", owner="ReplicaSet/a", node_name="n", labels={"app": "a"}),
+        pod("b", owner="ReplicaSet/b", node_name="n", deleting=True, deletion_at_s=NOW - 40, finalizers=("x/keep",)),
+        pod("c", node_name="n"),
+        pod("d", owner="ReplicaSet/d", node_name="n"),
+    )
+    closed = node("n", disruption=Disruption("RebalanceRecommended", NOW - 420), taints=(REBALANCE,))
+    world = snapshot(pods=there, nodes=(closed,), groups=(group("g8", instances=(instance("n"),)),))
+    budget = DisruptionBudget("default", "a-budget", (Requirement("app", "In", ("a",)),))
+    found = story(replace(world, cluster=replace(world.cluster, budgets=(budget,))), "n")
+    assert (found.kept, found.drained) == (True, True)
+    assert [reason.text for reason in found.because][:5] == [
+        "it has been closed to new pods for 7 min (RebalanceRecommended)",
+        (
+            "default/a, of ReplicaSet/a: PodDisruptionBudget a-budget lets no pod go now; "
+            "give its owner more ready replicas, or the budget more room"
+        ),
+        (
+            "default/b, of ReplicaSet/b should have ended 40 s ago, finalizer x/keep keeps it; "
+            "whoever set the finalizer has to take it off"
+        ),
+        "default/c: no controller would make it anew",
+        "default/d waits until its place is ready, or for its turn",
+    ]
