@@ -6,7 +6,7 @@ from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING
 
 from autoscale.decide.berths import berths
-from autoscale.decide.caps import domain_rules, may_ever, most_on_a_node
+from autoscale.decide.caps import domain_rules, may_ever, most_on_a_node, with_company
 from autoscale.decide.commitments import covers
 from autoscale.decide.commitments import rules as commitment_rules
 from autoscale.decide.ground import first_site, labels_read, survey_ground, touched
@@ -122,8 +122,10 @@ def _obeying(
     sites = [first_site(ground, berth) for berth in places]
     out: list[frozenset[int]] = []
     kept_off: dict[str, tuple[Reason, ...]] = {}
+    able = {kind for kind, homes in zip(ground.kinds, admitted, strict=True) if homes}
+    able &= with_company(ground, able)
     for c, kind, homes in zip(all_classes, ground.kinds, admitted, strict=True):
-        out.append(frozenset(o for o in homes if may_ever(ground, kind, sites[o])))
+        out.append(frozenset(o for o in homes if kind in able and may_ever(ground, kind, sites[o])))
         if homes and not out[-1]:
             kept_off[c.key] = _told(ground, kind, (sites[o] for o in sorted(homes)))
     return out, kept_off

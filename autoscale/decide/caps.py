@@ -9,7 +9,7 @@ from autoscale.demand.kinds import seeks, selects
 from autoscale.model.problem import Rule
 
 if TYPE_CHECKING:
-    from collections.abc import Iterator, Sequence
+    from collections.abc import Iterable, Iterator, Sequence
 
     from autoscale.decide.ground import Ground
     from autoscale.decide.question import Asked
@@ -29,6 +29,24 @@ def may_ever(ground: Ground, kind: Kind, site: Site) -> bool:
     if not keys <= site.labels.keys():
         return False
     return not _company_is_fixed(ground, kind) or ground.world.has_company(kind, site)
+
+
+def with_company(ground: Ground, kinds: Iterable[Kind]) -> set[Kind]:
+    """Those of the kinds that may find the company they ask for: none that only want others which wait for them in turn."""
+    waiting = [kind for kind in kinds if kind.affinity]
+    found = {kind for kind in kinds if not kind.affinity}
+    while True:
+        more = [kind for kind in waiting if kind not in found and _may_find_it(ground, kind, found)]
+        if not more:
+            return found
+        found.update(more)
+
+
+def _may_find_it(ground: Ground, kind: Kind, others: Iterable[Kind]) -> bool:
+    """Whether its company is there, is among these, or is itself: the first of such pods may go anywhere."""
+    if ground.world.has_company_somewhere(kind):
+        return True
+    return any(all(seeks(t, o, ground.world.namespaces) for t in kind.affinity) for o in (kind, *others))
 
 
 def _company_is_fixed(ground: Ground, kind: Kind) -> bool:

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 from autoscale.decide import decide
-from autoscale.model.plan import ClaimPods
+from autoscale.model.plan import ClaimPods, Plan
 from autoscale.model.settings import DecideSettings
 from autoscale.model.workload import Code
 from autoscale.observe import decode
@@ -49,13 +49,18 @@ def pod(name: str, spec: Json) -> Json:
     return {"metadata": meta, "spec": {"containers": [container], **spec}}
 
 
-def told(*pods: Json, nodes: int = 0) -> tuple[list[str], dict[str, list[tuple[Code, str]]]]:
-    """Who is planned beside a good pod, and what the others are told; `nodes` that are there are full."""
+def plan_of(*pods: Json, nodes: int = 0) -> Plan:
+    """What is decided for these pods and a good one; `nodes` that are there are full."""
     read = [decode.pod(json.dumps(each).encode()) for each in (pod("good", {}), *pods)]
     there = tuple(node(f"g8-{i}", gpus=0, labels={"zone": "z0", HOST: f"g8-{i}"}) for i in range(nodes))
     of = group("g8", labels={"zone": "z0", "group": "g8"}, running=nodes)
     seen = snapshot(pods=tuple(read), nodes=there, groups=(of,))
-    plan = decide(seen, (), lambda problem: solve(problem, time_limit_s=2), DecideSettings())
+    return decide(seen, (), lambda problem: solve(problem, time_limit_s=2), DecideSettings())
+
+
+def told(*pods: Json, nodes: int = 0) -> tuple[list[str], dict[str, list[tuple[Code, str]]]]:
+    """Who is planned beside a good pod, and what the others are told."""
+    plan = plan_of(*pods, nodes=nodes)
     planned = sorted(ref for a in plan.actions if isinstance(a, ClaimPods) for _, ref in a.pods)
     unmet = {ref: [(r.code, r.text) for r in unmet.reasons] for unmet in plan.unmet for ref in unmet.pods}
     return planned, unmet
@@ -156,3 +161,9 @@ def test_pods_that_wait_for_each_other_in_a_circle() -> None:
         "c": none.format("a") + end.format("c", "a", "b"),
         "hanger-on": none.format("a"),
     }
+
+
+def test_pods_that_nobody_can_place_cost_the_plan_no_proof() -> None:
+    """They are no part of the question: what is bought for the others is proven to be the cheapest."""
+    plan = plan_of(pod("a", with_pods("b")), pod("b", with_pods("a")), pod("lonely", with_pods("nobody")))
+    assert (plan.cost_microusd_per_hour, plan.bound_microusd_per_hour) == (10_000_000, 10_000_000)
