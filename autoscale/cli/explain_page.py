@@ -178,7 +178,7 @@ def _pod_facts(story: PodStory) -> Iterable[tuple[str, str]]:
         yield "cost", f"{words.per_hour(story.cost_microusd_per_hour or 0)}, {share}"
     elif story.cost_microusd_per_hour is not None:
         alone = f"the node is {words.per_hour(price)}" if price else ""
-        more = f"{words.per_hour(story.cost_microusd_per_hour)} more than without it"
+        more = f"{words.per_hour(story.cost_microusd_per_hour)} more than without it{_displaced(story.displaced)}"
         yield "cost", f"{more}; {alone}" if alone else more
     elif price:
         yield "cost", f"the node is {words.per_hour(price)}"
@@ -246,4 +246,9 @@ def _outcome(remedy: Remedy) -> str:
     home = f"on group {remedy.group}" if remedy.group else "on a node that is there"
     if remedy.instance_type not in remedy.group:
         home += f" ({remedy.instance_type})"
-    return f"{pods}{home}, {words.per_hour(remedy.cost_microusd_per_hour)} more"
+    return f"{pods}{home}, {words.per_hour(remedy.cost_microusd_per_hour)} more{_displaced(remedy.displaced)}"
+
+
+def _displaced(count: int) -> str:
+    """Who stays pending for it, when that is what it costs."""
+    return f", and {words.counted(count, 'other pod')} would stay pending" if count else ""

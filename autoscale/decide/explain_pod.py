@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from typing import TYPE_CHECKING, NamedTuple
 
 from autoscale.decide.berths import free
 from autoscale.decide.explain import candidates, takes
 from autoscale.decide.preempting import why_preempts
 from autoscale.decide.remedies import remedies
-from autoscale.decide.what_if import home_of
+from autoscale.decide.what_if import home_of, pending
 from autoscale.demand.classes import classes
 from autoscale.demand.fit import admits
 from autoscale.demand.misses import Candidate, Misses
@@ -135,8 +136,11 @@ def _will_run(asked: _Asked, plan: Plan) -> PodStory:
         reason = Reason(Code.STARTING, f"{where}, slot {slot.id}", SOURCE)
         return _story(pod, alike, Fate.COMING, (reason,), place)
     reason = Reason(Code.COST, "the next plan buys its node, part of the cheapest fleet for all that wait", SOURCE)
-    more = plan.cost_microusd_per_hour - case.with_pods({pod.uid}).plan().cost_microusd_per_hour
-    return PodStory(pod.ref, alike, pod.shape.requests.amounts, Fate.BOUGHT, (reason,), place, max(0, more))
+    without = case.with_pods({pod.uid}).plan()
+    more = max(0, plan.cost_microusd_per_hour - without.cost_microusd_per_hour)
+    displaced = len(pending(plan) - pending(without))
+    story = PodStory(pod.ref, alike, pod.shape.requests.amounts, Fate.BOUGHT, (reason,), place, more)
+    return replace(story, displaced=displaced)
 
 
 def _beside(plan: Plan, group: str, pod: Pod, pods: Sequence[Pod]) -> tuple[str, ...]:

@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from autoscale.decide.what_if import Case
     from autoscale.demand.edits import Edit
     from autoscale.demand.misses import Candidate
+    from autoscale.model.plan import Plan
     from autoscale.model.workload import Pod
 
 _TRIED, _SAID = 10, 3
@@ -32,12 +33,12 @@ def remedies(
 
     `candidates` are the node groups, cheapest first. Nothing is said that was not planned through.
     """
-    others = case.with_pods({pod.uid}).plan().cost_microusd_per_hour
+    others = case.with_pods({pod.uid}).plan()
     found = [*_of_limits(case, pod, full, others), *_of_pod(case, pod, candidates, others)]
     return tuple(found[:_SAID])
 
 
-def _of_pod(case: Case, pod: Pod, candidates: Sequence[Candidate], others: int) -> Iterator[Remedy]:
+def _of_pod(case: Case, pod: Pod, candidates: Sequence[Candidate], others: Plan) -> Iterator[Remedy]:
     """Edits of the pod, none that contains another that works already."""
     working: list[frozenset[tuple[str, str]]] = []
     tried = 0
@@ -54,7 +55,7 @@ def _of_pod(case: Case, pod: Pod, candidates: Sequence[Candidate], others: int) 
             yield remedy
 
 
-def _tried(case: Case, pod: Pod, edits: Sequence[Edit], others: int) -> Remedy | None:
+def _tried(case: Case, pod: Pod, edits: Sequence[Edit], others: Plan) -> Remedy | None:
     """Plan with the pod changed: as many of it as do the work of one, else one; None when that would stay, too."""
     of = pod.shape
     for edit in edits:
@@ -72,7 +73,7 @@ def _tried(case: Case, pod: Pod, edits: Sequence[Edit], others: int) -> Remedy |
     return None
 
 
-def _of_limits(case: Case, pod: Pod, full: Sequence[GroupState], others: int) -> Iterator[Remedy]:
+def _of_limits(case: Case, pod: Pod, full: Sequence[GroupState], others: Plan) -> Iterator[Remedy]:
     """One node more of the cheapest full group that helps; then each policy left out."""
     for state in sorted(full, key=lambda s: (s.group.offering.price_microusd_per_hour, s.group.id))[:_SAID]:
         most = state.group.max_nodes
@@ -88,7 +89,7 @@ def _of_limits(case: Case, pod: Pod, full: Sequence[GroupState], others: int) ->
             yield remedy
 
 
-def _planned(case: Case, pods: Sequence[Pod], changes: tuple[str, ...], others: int) -> Remedy | None:
+def _planned(case: Case, pods: Sequence[Pod], changes: tuple[str, ...], others: Plan) -> Remedy | None:
     plan = case.plan()
     left = pending(plan)
     if any(pod.ref in left for pod in pods):
@@ -99,5 +100,6 @@ def _planned(case: Case, pods: Sequence[Pod], changes: tuple[str, ...], others: 
         changes=changes,
         group=home.name if home else "",
         instance_type=home.offering.instance_type if home else "",
-        cost_microusd_per_hour=max(0, plan.cost_microusd_per_hour - others),
+        cost_microusd_per_hour=max(0, plan.cost_microusd_per_hour - others.cost_microusd_per_hour),
+        displaced=len(left - pending(others)),
     )

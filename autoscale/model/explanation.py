@@ -45,7 +45,8 @@ class Remedy:
     """A set of changes with which the pod would run: planned again with them, so it is known and not guessed.
 
     `group` and `instance_type` are where it would go, empty when on nodes that are there. `cost` is what the plan costs
-    more than without the pod. `pods` is how many pods of the changed kind do the work of one.
+    more than without the pod. `pods` is how many pods of the changed kind do the work of one. `displaced` others, which a plan
+    without the pod finds a place for, stay pending then.
     """
 
     changes: tuple[str, ...]
@@ -53,6 +54,7 @@ class Remedy:
     instance_type: str
     cost_microusd_per_hour: int
     pods: int = 1
+    displaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +77,7 @@ class PodStory:
 
     `because` says why it runs, waits or is not looked at; `held` what keeps groups that would take it from growing;
     `excluded` and `on_nodes` why groups and nodes that are there do not take it; `admission` why the API server would not
-    let it in (only of pods that nobody has created yet).
+    let it in (only of pods that nobody has created yet). `displaced` others stay pending for it.
     """
 
     pod: str
@@ -91,6 +93,7 @@ class PodStory:
     on_nodes: tuple[Exclusion, ...] = ()
     admission: tuple[Reason, ...] = ()
     remedies: tuple[Remedy, ...] = ()
+    displaced: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,6 +45,7 @@ def test_json_and_yaml_say_the_same(run: Run) -> None:
             "instanceType": "p4de.24xlarge",
             "costMicrousdPerHour": 14257400,
             "pods": 1,
+            "displaced": 0,
         }
     ]
     assert sum(len(each["names"]) for each in story["excluded"]) == 963

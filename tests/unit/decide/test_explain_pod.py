@@ -41,6 +41,17 @@ def test_a_rule_between_pods() -> None:
     assert found.remedies == (Remedy(("without its required pod anti-affinity",), "g8", "type-g8", 10 * USD),)
 
 
+def test_others_who_would_stay_pending_in_its_place_are_counted() -> None:
+    """The last node that the group may have goes to it; a change that lets it run is not for nothing, though it costs nothing."""
+    full = group("g8", usd=10, max_nodes=1)
+    there = (pod("a", shape(gpus=8)), pod("b", shape(gpus=8)), pod("huge", shape(gpus=16)))
+    found = story(snapshot(pods=there, groups=(full,)), "a")
+    assert (found.fate, found.cost_microusd_per_hour, found.displaced) == (Fate.BOUGHT, 0, 1)
+    first = Remedy((f"ask for 8 {GPU} instead of 16: no node has more",), "g8", "type-g8", 0, displaced=1)
+    important = replace(there[2], shape=replace(there[2].shape, priority=1))
+    assert story(snapshot(pods=(there[0], important), groups=(full,)), "huge").remedies == (first,)
+
+
 def test_a_rule_that_is_not_planned_yet() -> None:
     """It is named, and what would happen without it is known."""
     of = replace(shape(), unmodelled=("persistent volume claim",))
