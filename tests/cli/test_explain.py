@@ -177,6 +177,9 @@ def test_a_live_node(run: Run, world: World) -> None:
             "savesMicrousdPerHour": 3796800,
             "stuck": [],
             "whyStuck": "",
+            "onceMicrousd": 0,
+            "horizonS": 0,
+            "protected": "",
         },
     }
     wrong = run("explain", "node", "big-1", *world.words, env=world.env)
