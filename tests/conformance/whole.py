@@ -30,7 +30,7 @@ from .cloud import Cloud, room
 from .plans import GPU, HOST, TAINT, ZONE, PlanCase, plan_case, stranger
 
 _NEVER, _LATE = 0.06, 0.12  # shares of the nodes
-_PATIENCE_S = 40.0
+_PATIENCE_S = 100.0
 _BACKOFF_S = 5  # minutes, with a cloud; pods that wait for those of a group which failed wait as long
 
 
