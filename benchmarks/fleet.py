@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from benchmarks.reading import Json
 
 LARGE_GPUS, LARGE_MILLICORES = 8, 120_000
-MUCH_MILLICORES = 16_000
+MUCH_MILLICORES = 8_000
 START_UP_H = 5 / 60  # a new node is paid for while nothing runs on it
 RESTART_H = 2 / 60  # a pod that is moved does nothing for so long
 MOST_LOST_H = 1.0
@@ -57,7 +57,7 @@ def worn(kind: str, nodes: int, pods: int, seed: int) -> Worn:
     file = parse_problem(json.dumps(data).encode()).problem
     packed = [
         (each.supply, Counter(dict(each.pods)))
-        for each in solve(file, time_limit_s=2.0, seed=0).nodes
+        for each in solve(file, time_limit_s=0, seed=0).nodes
         for _ in range(each.count)
     ]
     stays = [rng.uniform(LEFT - 0.25, LEFT + 0.25) for _ in file.demands]
@@ -77,9 +77,9 @@ def _large(offering: Json) -> bool:
 
 
 def _fewer(pod: Json) -> Json:
-    """A quarter of the pods that ask for much, so that about ten are on a node."""
+    """A tenth of the pods that ask for much, so that about ten are on a node."""
     large = int(pod["requests"].get(cat.GPU, 0)) > 1 or int(pod["requests"]["cpu"].removesuffix("m")) > MUCH_MILLICORES
-    return {**pod, "count": pod["count"] // 4} if large else pod
+    return {**pod, "count": -(-pod["count"] // 10)} if large else pod
 
 
 def _moved(rng: random.Random, supply: Supply) -> int:

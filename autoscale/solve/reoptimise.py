@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
     Matrix = NDArray[Any]
 
-LINEAR_SHARE = 0.7
+LINEAR_SHARE = 0.8
 """Of the time, for the linear program; the rest is for whole nodes."""
 
 THRESHOLDS = (0.5, 0.99, 0.01, 0.75, 0.25)
