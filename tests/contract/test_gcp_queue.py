@@ -1,12 +1,19 @@
 """Flex-start capacity: machines that wait in Google's queue, come whole, and run for an agreed time."""
 
+from collections.abc import Iterator
+from typing import cast
+
 import pytest
 
 from autoscale.errors import BadInput, ProviderError
 from autoscale.model.supply import CapacityType, Fault, FaultKind, NodeGroup, Offering
 from providers.gcp.settings import GcpSettings
 
+from .clock import StageClock
 from .cloud_gce import GCE_ZONE, GceCloud, gcp_provider
+from .engine import StageWorld
+from .gce import Gce
+from .stages import START_S, awake
 from .wire import Rule
 
 GROUP = f"gcp:{GCE_ZONE}/gpu"
@@ -173,3 +180,48 @@ def test_a_run_has_a_length_that_google_sells() -> None:
     with pytest.raises(BadInput) as error:
         GcpSettings.parse({"pools": {"gpu": pool}}, cluster="demo")
     assert str(error.value) == "gcp.pools.gpu.run_for: wrong value, expected a time between 10m and 7d, found '8d'"
+
+
+class FlexCloud(GceCloud):
+    """Groups of `create` are had through the queue, which is served when the test says so."""
+
+    def create(self, name: str, *, nodes: int = 0, low: int = 0, high: int = 10, tagged: bool = True) -> str:
+        """Of a flex-start template."""
+        scheduling = {"provisioning_model": "FLEX_START", "max_run_duration": {"seconds": 604800}}
+        self.main = self.gce.template("flex", "g2-standard-4", scheduling=scheduling)
+        return super().create(name, nodes=nodes, low=low, high=high, tagged=tagged)
+
+
+@pytest.fixture
+def world(gce_server: Gce) -> Iterator[StageWorld]:
+    """A whole engine on it that waits a minute for nodes, three for those of the queue; a dearer group is had at once."""
+    stage = FlexCloud(gce_server, sleep=awake, clock=StageClock(START_S))
+    stage.gcp = stage.provider = gcp_provider(gce_server.url, now_s=stage.clock.now_s, sleep=awake, queue_for="3m")
+    started = StageWorld(stage, provision_timeout_s=60)
+    yield started
+    started.close()
+
+
+def wanted(world: StageWorld) -> dict[str, int]:
+    """Targets as the provider tells them, what waits included."""
+    groups = cast("FlexCloud", world.stage).gcp.observe().groups
+    return {group.id: group.target_nodes for group in groups if group.target_nodes}
+
+
+def test_pods_wait_for_the_queue_as_long_as_it_is_worth_waiting(world: StageWorld) -> None:
+    """Longer than for any other machine: nothing is bought elsewhere."""
+    world.want(3)
+    world.go_on(120)
+    assert (wanted(world), len(world.unbound())) == ({world.cheap: 3}, 3)
+    cast("FlexCloud", world.stage).gce.serve_queue(GCE_ZONE, world.cheap.rpartition("/")[2])
+    world.go_on(60)
+    assert (wanted(world), world.targets(), world.unbound()) == ({world.cheap: 3}, {world.cheap: 3}, [])
+
+
+def test_after_that_they_run_elsewhere_and_nothing_is_left_in_the_queue(world: StageWorld) -> None:
+    """What was asked for is taken back, and nothing more than needed is bought."""
+    world.want(2)
+    world.go_on(260)
+    assert (wanted(world), world.targets(), world.unbound()) == ({world.dear: 2}, {world.dear: 2}, [])
+    requests = cast("FlexCloud", world.stage).gce.groups[GCE_ZONE, world.cheap.rpartition("/")[2]].requests.values()
+    assert [each.state for each in requests] == ["CANCELLED"]
