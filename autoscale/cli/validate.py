@@ -128,7 +128,7 @@ def _options(policy: Any, *, brief: bool = False) -> str:
         usual = value in (None, {}, (), False) or (brief and value == each.default)
         if "key" in each.metadata and not usual:
             parts.append(f"{each.metadata['key']} {_shown(each.metadata['reads'], value)}")
-    return ", ".join(parts) or "nothing set"
+    return ", ".join(parts) or "its defaults"
 
 
 def _shown(reads: Any, value: Any) -> str:

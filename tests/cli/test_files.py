@@ -160,7 +160,7 @@ def test_validate(run: Run, tmp_path: Path) -> None:
         "  removal      nodes without work are removed after 5 m\n"
         "  policy       limits: nodes 4, groups l4-*: (nodes 2)\n"
         "  policy       spot-mix: for (namespaces a), maxSpot 60 %\n"
-        "  policy       disruption: budgets (nodes 10 %), perHour 25 %\n"
+        "  policy       disruption: its defaults\n"
     )
 
 
