@@ -18,7 +18,7 @@ from tests.cluster.controlplane import Api, Json, wait_until
 
 from .plane import DEFAULT_PODS, NODES, Plane, canary, condition
 
-_ROOM = "unasked.example.test/room"
+_ROOM = "@.example.test/room"  # `@` is the batch: nodes of those before have no room for it
 _BATCH = "example.test/unasked"
 _GRACE_S, _WITHIN_S = 2.0, 20.0
 _FINALIZER = "example.test/kept"
@@ -75,7 +75,7 @@ class UnaskedJudge:
         api, batch = self._plane.api(len(asking)), f"u{next(self._batches)}"
         before = [_make(api, batch, about, body) for about, body in asking]
         ready = [{"type": "Ready", "status": "True"}]
-        room = {"pods": "1000", _ROOM: "1000"}
+        room = {"pods": "1000", _ROOM.replace("@", batch): "1000"}
         api.create(NODES, {"metadata": {"name": f"{batch}-n"}, "status": {"allocatable": room, "conditions": ready}})
         canary(api, batch)
         due = {_name(fate) for fate in before if expected(fate.pod)}
@@ -94,6 +94,7 @@ def expected(pod: Json) -> bool:
 
 def _make(api: Api, batch: str, about: tuple[str, ...], body: Json) -> Fate:
     """Create the pod, and do to it what it is about; there is no node for it yet."""
+    body = json.loads(json.dumps(body).replace("@", batch))
     name = f"{batch}-{body['metadata']['name']}"
     meta = body["metadata"] | {"name": name, "labels": {_BATCH: batch}}
     path = f"{DEFAULT_PODS}/{name}"
