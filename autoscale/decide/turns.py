@@ -4,8 +4,7 @@ No toleration can let pods onto the node bought for them, so every node is close
 are nominated to it, which makes the scheduler try it first for them and keep its room from all others that rank no higher,
 and with the next look its taint comes off. The next one follows when its pods are bound. In what order is what keeps the
 plan: first the nodes whose pods the rules between pods let in now; of those the ones where nobody fits beside them for whom
-there is no plan; then those with the smallest pods, as whoever takes their place after all leaves one that is as large; then
-the fullest, as room that is left is open to all.
+there is no plan; then the fullest, as room that is left is open to all.
 Nodes with the same pods, where nobody else would fit, are opened together: if two of those change places, nothing has changed.
 
 A pod that the scheduler is just trying in vain loses its nomination; so it is looked at again before the node is opened.
@@ -128,16 +127,11 @@ def _next(
     return together or ([] if coming else order)
 
 
-def _leaks(fleet: Fleet, slot: Slot, waiting: _Waiting) -> tuple[int, tuple[int, int], int]:
-    """How many kinds of pods would fit beside the slot's own: those without a plan; then how large its own are; and all."""
+def _leaks(fleet: Fleet, slot: Slot, waiting: _Waiting) -> tuple[int, int]:
+    """How many kinds of pods would fit beside the slot's own: those without a plan, then all."""
     room = room_left(fleet, slot)
-    sizes = (pod.shape.requests for pod in slot.pods)
-    largest = max((sum(asked[name] for name in asked if "/" in name), asked["cpu"]) for asked in sizes)
-    return (
-        sum(shape.requests.fits(room) for shape in waiting.free),
-        largest,
-        sum(shape.requests.fits(room) for shape in waiting.all),
-    )
+    free, every = (sum(shape.requests.fits(room) for shape in kinds) for kinds in (waiting.free, waiting.all))
+    return free, every
 
 
 def _alike(fleet: Fleet, first: _Seat, seats: Sequence[_Seat], waiting: _Waiting) -> list[_Seat]:

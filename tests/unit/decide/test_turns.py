@@ -109,11 +109,6 @@ def test_the_fullest_is_opened_first_and_the_next_when_its_pods_are_bound() -> N
     assert done(bound, shut(0), opened(1, since_s=NOW - 1))[1:] == [Hold("g8-0", "p-0", (("uid-0-0", "default/0-0"),))]
 
 
-def test_the_smallest_pods_go_before_those_of_a_fuller_node() -> None:
-    """Whoever takes the place of one of them leaves a place that is as large."""
-    assert chosen(done((*mine(0, 4, 4), *mine(1, 1)), shut(0), shut(1))) == [("g8-1", ["1-0"])]
-
-
 def test_room_that_pods_without_a_plan_would_take_is_opened_last() -> None:
     """They could keep out others that are still to be bound."""
     pods = (*mine(0, 4, 4), *mine(1, 1), pod("free", shape(gpus=2)))
