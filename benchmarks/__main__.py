@@ -26,12 +26,25 @@ if TYPE_CHECKING:
 
 DOCUMENT = Path(__file__).resolve().parents[1] / "docs" / "benchmarks.md"
 PEERS = ("karpenter", "cluster-autoscaler", "simple", "cli")
-GROUPS = ("mixed", "variants", "real-1000", "wide", "huge", "million", "openb", "different", "existing", "files")
+GROUPS = (
+    "mixed",
+    "variants",
+    "real-1000",
+    "wide",
+    "huge",
+    "million",
+    "openb",
+    "different",
+    "spread",
+    "existing",
+    "files",
+)
 LIMITS_S: dict[str, tuple[float, ...]] = {
     "wide": (1, 5),
     "million": (3,),
     "openb": (2,),
     "different": (10,),
+    "spread": (10,),
 }  # else 1 s
 VARIANT_PODS = 1000
 EXISTING = (1000, 10_000, 2000)  # nodes, pods that run, pods that are pending

@@ -211,6 +211,27 @@ def _different(catalogue: Catalogue, rng: random.Random, pods: int, _seed: int) 
     return {"pods": entries, "offerings": sold}
 
 
+def _spread(catalogue: Catalogue, rng: random.Random, pods: int, _seed: int) -> Json:
+    """No two pods are equal, but they come from 120 shapes, and ask for 40 to 100 % of their shape's cpu and memory."""
+    sold = _real_offerings(catalogue)
+    market = offerings({"offerings": sold})
+    models = [_draw(rng, market, catalogue, f"shape-{i:03d}") for i in range(120)]
+    weights = [rng.lognormvariate(0, 1) for _ in models]
+    entries: list[Json] = []
+    seen: set[tuple[str, str]] = set()
+    while len(entries) < pods:
+        model = rng.choices(models, weights)[0]
+        [of_model] = shapes({"pods": [model]})
+        requests = dict(model["requests"])
+        requests["cpu"] = f"{max(1, round(float(of_model.request['cpu']) * 1000 * rng.uniform(0.4, 1)))}m"
+        requests["memory"] = f"{max(1, round(float(of_model.request['memory']) / 2**20 * rng.uniform(0.4, 1)))}Mi"
+        signature = json.dumps(requests, sort_keys=True), model["name"]
+        if signature not in seen:
+            seen.add(signature)
+            entries.append({**model, "name": f"pod-{len(entries):05d}", "requests": requests})
+    return {"pods": entries, "offerings": sold}
+
+
 def _draw(rng: random.Random, market: list[Offering], catalogue: Catalogue, name: str, *, fine: bool = False) -> Json:
     """Draw shapes until one fits something that is sold."""
     while True:
@@ -342,6 +363,7 @@ KINDS: dict[str, Kind] = {
     "huge": Kind(partial(_drawn, kinds=(100, 100)), (100_000,), (), "100 shapes, the same offerings"),
     "million": Kind(partial(_drawn, kinds=(300, 300)), (1_000_000,), (), "300 shapes, the same offerings"),
     "different": Kind(_different, (3000,), (), "no two pods equal, the same offerings"),
+    "spread": Kind(_spread, (3000,), (), "no two pods equal, of 120 shapes, the same offerings"),
 }
 
 VARIANTS: dict[str, str] = {

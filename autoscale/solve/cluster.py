@@ -11,6 +11,9 @@ member, which only widens the choice again. What a cluster loses is
 estimated by the cheapest cost of a pod by the resource that it takes most of, min_b price_b max_r w_r / capacity_br, for
 the members and for the cluster's smallest request. The cluster that loses most is halved where that helps most, by the
 median of a resource or by a home that about half of its members have, until there are as many as a linear program takes.
+
+Where pods with the same homes and pieces are many, a sharper bound leaves them as they are and shares rows among them
+(`shared_rows`).
 """
 
 from __future__ import annotations
@@ -23,6 +26,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from autoscale.solve.native import Rows
+
 if TYPE_CHECKING:
     from autoscale.solve.reduce import Matrix, Reduced
 
@@ -30,6 +35,9 @@ MANY_CLASSES = 500
 """From here on, the linear program over all classes costs more than it brings."""
 
 CLUSTERS = 480
+
+FEW_MEMBERS = 8
+"""So many classes that are alike may have values that are linear in the request; fewer have one value for all of them."""
 
 FEW_QUANTITIES = 16
 """A resource that is asked for in at most so many different quantities is counted in pieces, as GPUs are."""
@@ -73,10 +81,42 @@ def typical(reduced: Reduced, groups: list[list[int]]) -> Reduced:
     return _with(reduced, groups, request=request, admits=(admits * fits).astype(reduced.admits.dtype))
 
 
-def _alike(reduced: Reduced, values: Matrix, most: int) -> list[list[int]]:
-    """Classes with the same homes and pieces; the least valuable of them thrown together when there are too many."""
+def shared_rows(reduced: Reduced, values: Matrix) -> Rows:
+    """Rows of a master that classes with the same homes and pieces share, with their `class_values` for a guess.
+
+    One row counts their pods, and where there are enough of them one for each resource that differs adds up their requests:
+    the value of a pod is then linear in its request, which takes few rows, and gives a bound that is hardly lower than
+    with a row for each class. Together a pod's rows are worth no more than its penalty.
+    """
+    entries: list[list[tuple[int, float]]] = [[] for _ in reduced.demand]
+    rhs: list[float] = []
+    most: list[float] = []
+    for members in _exact(reduced):
+        features = [np.ones(len(members))]
+        if len(members) >= FEW_MEMBERS:
+            requests = reduced.request[members]
+            features += [column / column.mean() for column in requests.T if column.max() > column.min()]
+        for feature in features:
+            for c, coefficient in zip(members, feature, strict=True):
+                if coefficient > 0:
+                    entries[c].append((len(rhs), float(coefficient)))
+            rhs.append(float(feature @ reduced.demand[members]))
+            most.append(float(reduced.penalty[members].min() / len(features) / feature.max()))
+    flat = [entry for of_class in entries for entry in of_class]
+    return Rows(
+        begin=np.cumsum([0, *map(len, entries)]),
+        row=np.array([r for r, _ in flat]),
+        coef=np.array([coefficient for _, coefficient in flat]),
+        rhs=np.array(rhs),
+        most=np.array(most),
+        guess=values,
+    )
+
+
+def _exact(reduced: Reduced) -> list[list[int]]:
+    """Classes with the same homes and pieces."""
     pieces = [r for r in range(reduced.request.shape[1]) if len(np.unique(reduced.request[:, r])) <= FEW_QUANTITIES]
-    exact: dict[object, list[int]] = {}
+    groups: dict[object, list[int]] = {}
     for c in range(len(reduced.demand)):
         key = (
             reduced.penalty[c],
@@ -84,8 +124,13 @@ def _alike(reduced: Reduced, values: Matrix, most: int) -> list[list[int]]:
             reduced.admits[:, c].tobytes(),
             reduced.request[c, pieces].tobytes(),
         )
-        exact.setdefault(key, []).append(c)
-    groups = list(exact.values())
+        groups.setdefault(key, []).append(c)
+    return list(groups.values())
+
+
+def _alike(reduced: Reduced, values: Matrix, most: int) -> list[list[int]]:
+    """Classes with the same homes and pieces; the least valuable of them thrown together when there are too many."""
+    groups = _exact(reduced)
     if len(groups) <= 4 * most // 3:
         return groups
     groups.sort(key=lambda members: (-float(values[members] @ reduced.demand[members]), members))

@@ -14,10 +14,10 @@ from autoscale.model.problem import Solution, Status
 from autoscale.solve import fallback, native
 from autoscale.solve.bindings import bindings
 from autoscale.solve.check import check
-from autoscale.solve.cluster import MANY_CLASSES, class_values, clusters, shrunk, typical
+from autoscale.solve.cluster import MANY_CLASSES, class_values, clusters, shared_rows, shrunk, typical
 from autoscale.solve.expand import expand
 from autoscale.solve.money import objective_of
-from autoscale.solve.native import Answer, Cancel, Guide
+from autoscale.solve.native import Answer, Cancel, Cost, Guide
 from autoscale.solve.realise import realise
 from autoscale.solve.reduce import Reduced, reduce
 
@@ -30,6 +30,12 @@ OUTLINE_SHARE = 0.2
 
 COARSE_CLUSTERS = 300
 """For that plan: more clusters are closer to the pods, but their linear program takes longer."""
+
+MOST_CLASSES = 4000
+"""Pricing takes so many classes as they are; of more, the most alike are thrown together first."""
+
+MOST_ROWS = 450
+"""Classes that share rows give the better bound when they need no more of these."""
 
 OPTIMAL_GAP = 1e-4
 """An answer is called optimal when it is proven to be within 0.01 % of the best."""
@@ -67,28 +73,43 @@ def _search(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answ
 
 
 def _search_by_clusters(reduced: Reduced, seconds: float, seed: int, cancel: Cancel) -> Answer:
-    """A bound from clusters at their smallest; beside it a plan for clusters at their mean, then a search for the true pods."""
+    """A bound; beside it a plan for clusters at their mean, then a search for the true pods."""
     until = perf_counter() + seconds
-    values = class_values(reduced)
-    fine = clusters(reduced, values, seconds=0.1 * seconds)
+    values, known = class_values(reduced), Cost()
     with ThreadPoolExecutor(1) as pool:
-        beside = pool.submit(native.run, shrunk(reduced, fine), _left(until), seed=seed, cancel=cancel, workers=1)
-        answer = _search_from_outline(reduced, values, until, seed, cancel)
-        outline = beside.result()
-    y = np.array(outline.y)[_cluster_of(fine)]
-    return replace(
-        answer, bound=outline.bound, y=y.tolist(), limit_price=outline.limit_price, rule_price=outline.rule_price
-    )
+        beside = pool.submit(_bound, reduced, values, until, seed=seed, cancel=cancel, known=known)
+        answer = _search_from_outline(reduced, values, until, seed=seed, cancel=cancel, known=known)
+        proof, y = beside.result()
+    return replace(answer, bound=proof.bound, y=y.tolist(), limit_price=proof.limit_price, rule_price=proof.rule_price)
 
 
-def _search_from_outline(reduced: Reduced, values: Matrix, until: float, seed: int, cancel: Cancel) -> Answer:
+def _bound(
+    reduced: Reduced, values: Matrix, until: float, *, seed: int, cancel: Cancel, known: Cost
+) -> tuple[Answer, Matrix]:
+    """A bound, and the value of a pod by class: of classes that share rows, or of clusters at their smallest."""
+    groups = [[c] for c in range(len(reduced.demand))]
+    if len(groups) > MOST_CLASSES:
+        groups = clusters(reduced, values, MOST_CLASSES, seconds=0.1 * _left(until))
+    asked = shrunk(reduced, groups)
+    rows = shared_rows(asked, class_values(asked))
+    if len(rows.rhs) <= MOST_ROWS:
+        answer = native.bound(asked, _left(until), rows=rows, seed=seed, cancel=cancel, known=known)
+    else:
+        groups = clusters(reduced, values, seconds=0.1 * _left(until))
+        answer = native.bound(shrunk(reduced, groups), _left(until), seed=seed, cancel=cancel, known=known)
+    return answer, np.array(answer.y)[_cluster_of(groups)]
+
+
+def _search_from_outline(
+    reduced: Reduced, values: Matrix, until: float, *, seed: int, cancel: Cancel, known: Cost
+) -> Answer:
     groups = clusters(reduced, values, COARSE_CLUSTERS, seconds=0.1 * _left(until))
     mean = typical(reduced, groups)
     begun = native.run(mean, OUTLINE_SHARE * _left(until), seed=seed, cancel=cancel, workers=1)
     kin = _cluster_of(groups)
     y = np.array(begun.y)[kin]
     guide = Guide(y, kin, realise(reduced, groups, mean, begun.nodes, y))
-    return native.search(reduced, _left(until), guide=guide, seed=seed, cancel=cancel)
+    return native.search(reduced, _left(until), guide=guide, seed=seed, cancel=cancel, known=known)
 
 
 def _left(until: float) -> float:

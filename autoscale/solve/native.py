@@ -18,7 +18,7 @@ from autoscale.errors import BadInput
 if TYPE_CHECKING:
     from autoscale.solve.reduce import Matrix, Reduced
 
-KERNEL_ABI = 3
+KERNEL_ABI = 4
 """What a compiled kernel must answer to be used: the number in kernel/core.h."""
 
 NO_PLAN = 1e299
@@ -50,6 +50,16 @@ class _Start(ctypes.Structure):
     _fields_ = [("n", ctypes.c_int), *((name, _I) for name in ("bin", "begin", "class_of", "count_of"))]
 
 
+class _Blend(ctypes.Structure):
+    """The C struct of the same name."""
+
+    _fields_ = [
+        ("rows", ctypes.c_int),
+        *((name, _I) for name in ("begin", "row")),
+        *((name, _D) for name in ("coef", "rhs", "fine", "guess")),
+    ]
+
+
 Node = tuple[int, tuple[tuple[int, int], ...], int]
 """(bin, pods by class, how many such nodes)."""
 
@@ -61,6 +71,22 @@ class Guide:
     y: Matrix
     kin: Matrix
     nodes: list[Node]
+
+
+@dataclass(frozen=True, slots=True)
+class Rows:
+    """Rows of a master that classes share: row r asks for sum_c coef_rc x_c >= rhs_r; a unit of it is worth `most` at most.
+
+    Those of class c are row[begin[c]:begin[c + 1]] with their coefficients. `guess` says what a pod of each class may be
+    worth: the first patterns are made for that.
+    """
+
+    begin: Matrix
+    row: Matrix
+    coef: Matrix
+    rhs: Matrix
+    most: Matrix
+    guess: Matrix
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,6 +134,13 @@ class Cancel:
         self.flag.value = 1
 
 
+class Cost:
+    """What the best plan costs that one solve has found so far, in micro-US$/h, for another of the same pods beside it."""
+
+    def __init__(self) -> None:
+        self.value = ctypes.c_double(inf)
+
+
 @lru_cache(maxsize=1)
 def library() -> ctypes.CDLL | None:
     """The compiled kernel, or None."""
@@ -151,6 +184,10 @@ def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     lib.autoscale_new.restype = solver
     lib.autoscale_run.argtypes = [solver, ctypes.c_double, ctypes.c_int]
     lib.autoscale_run.restype = None
+    lib.autoscale_share.argtypes = [solver, _D, ctypes.c_int]
+    lib.autoscale_share.restype = None
+    lib.autoscale_bound.argtypes = [solver, ctypes.c_double, ctypes.POINTER(_Blend)]
+    lib.autoscale_bound.restype = None
     lib.autoscale_search.argtypes = [solver, ctypes.c_double, _D, _I, ctypes.POINTER(_Start)]
     lib.autoscale_search.restype = None
     lib.autoscale_number.argtypes = [solver, ctypes.c_int]
@@ -178,8 +215,33 @@ def run(reduced: Reduced, seconds: float, *, seed: int, cancel: Cancel, workers:
         lib.autoscale_free(solver)
 
 
-def search(reduced: Reduced, seconds: float, *, guide: Guide, seed: int, cancel: Cancel) -> Answer:
-    """Neighbourhood search alone, led by what was found for a problem much like it."""
+def bound(
+    reduced: Reduced, seconds: float, *, rows: Rows | None = None, seed: int, cancel: Cancel, known: Cost | None = None
+) -> Answer:
+    """A bound alone, on one thread, from a master with a row for each class, or with these rows instead.
+
+    What is found of a plan on the way is not worth anything. `known` is the cost of a plan for pods that ask for no less:
+    the search for a bound ends there.
+    """
+    lib = library()
+    if lib is None:
+        raise RuntimeError("no compiled kernel")
+    instance, keep = _instance(reduced)
+    blend = _blend(rows, keep) if rows else None
+    solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
+    try:
+        if known:
+            lib.autoscale_share(solver, ctypes.byref(known.value), 0)
+        lib.autoscale_bound(solver, seconds, ctypes.byref(blend) if blend else None)
+        return _answer(lib, solver, reduced)
+    finally:
+        lib.autoscale_free(solver)
+
+
+def search(
+    reduced: Reduced, seconds: float, *, guide: Guide, seed: int, cancel: Cancel, known: Cost | None = None
+) -> Answer:
+    """Neighbourhood search alone, led by what was found for a problem much like it; `known` is told what its plans cost."""
     lib = library()
     if lib is None:
         raise RuntimeError("no compiled kernel")
@@ -187,6 +249,8 @@ def search(reduced: Reduced, seconds: float, *, guide: Guide, seed: int, cancel:
     y, kin, start = guide.y.astype(np.float64), guide.kin.astype(np.int32), _start(guide.nodes, keep)
     solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
     try:
+        if known:
+            lib.autoscale_share(solver, ctypes.byref(known.value), 1)
         lib.autoscale_search(
             solver,
             seconds,
@@ -197,6 +261,13 @@ def search(reduced: Reduced, seconds: float, *, guide: Guide, seed: int, cancel:
         return _answer(lib, solver, reduced)
     finally:
         lib.autoscale_free(solver)
+
+
+def _blend(rows: Rows, keep: list[Matrix]) -> _Blend:
+    ints = [np.ascontiguousarray(a, dtype=np.int32) for a in (rows.begin, rows.row)]
+    doubles = [np.ascontiguousarray(a, dtype=np.float64) for a in (rows.coef, rows.rhs, rows.most, rows.guess)]
+    keep += [*ints, *doubles]
+    return _Blend(len(rows.rhs), *(a.ctypes.data_as(_I) for a in ints), *(a.ctypes.data_as(_D) for a in doubles))
 
 
 def _start(nodes: list[Node], keep: list[Matrix]) -> _Start:

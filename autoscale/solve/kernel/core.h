@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-enum { KERNEL_ABI = 3 }; /* one more whenever Instance or an exported function changes; native.py must say the same */
+enum { KERNEL_ABI = 4 }; /* one more whenever Instance or an exported function changes; native.py must say the same */
 
 typedef struct {
     int R, C, B, K, G;
@@ -33,6 +33,14 @@ typedef struct {
     int n;
     const int *bin, *begin, *class_of, *count_of; /* [n], [n+1], entries */
 } Start;
+
+/* Rows that classes share, for when there are too many of these: row r asks for sum_c coef_rc x_c >= rhs_r. */
+typedef struct {
+    int rows;
+    const int *begin, *row;        /* [C+1], entries by class */
+    const double *coef, *rhs, *fine; /* entries, [rows], [rows] the most that a unit of the row may be worth */
+    const double *guess;           /* [C] what a pod may be worth: the first patterns are made for these values */
+} Blend;
 
 /* ---- patterns: what one node of a bin holds; each is stored once ---- */
 typedef struct { int bin, begin, length; } Pattern;
@@ -108,6 +116,7 @@ typedef struct {
     double *table;                 /* [tables][n+1][units+1] */
     double rate[MOST_TABLES][MOST_RESOURCES]; /* multipliers per unit of resource, by table */
     int grid, cell_room;           /* the resource counted in parts, -1: none */
+    int parts;                     /* into how many the grid's resource is divided */
     int *grid_share;               /* [n] by position */
     double *cell, grid_rate[MOST_RESOURCES];
     int *ruler;                    /* [n][RULERS] earlier positions that dominate, -1: no more */
@@ -119,6 +128,8 @@ typedef struct {
     int *trace_parent, *trace_count;
     Found found[MOST_FOUND];
     int found_n, found_limit;
+    int *concerned, concerned_n;   /* classes that can be in a filling above the goal, where there were very many items; else 0 */
+    double near;                   /* an upper bound within that share of the goal is good enough */
     int hasty;                     /* multipliers only: the first rounds need good patterns, not the best */
     double deadline;               /* labels end by then; 0: no clock */
 } Knapsack;
@@ -127,6 +138,8 @@ void knapsack_init(Knapsack *k, int R, int C);
 void knapsack_free(Knapsack *k);
 /* Is max value.x over W x <= capacity, 0 <= x <= most above goal? Returns a proven upper bound, at least goal. */
 double knapsack_solve(Knapsack *k, double goal, double *warm, long node_limit, int label_limit);
+/* f(multipliers), a bound; leaves what each item brings to it, or would, in rest. */
+double knapsack_lagrange(Knapsack *k, const double *multipliers);
 /* The i-th of the found_n fillings above the goal that dynamic programming met, best first; its value. */
 double knapsack_found(Knapsack *k, int i);
 /* Orders all items by value per dual weight; then fills with `first` as often as it goes, the rest in that order. */
@@ -169,6 +182,9 @@ typedef struct Solver {
     const Instance *in;
     struct Solver *twin;           /* who searches beside us (pair.c), or NULL */
     int threads;
+    double rough;                  /* above 0: only a bound is wanted, and an LP solved but for that share is solved */
+    const double *guess;           /* values that count in place of the root's duals, or NULL */
+    const Blend *blend;            /* rows of the root in place of one a class, or NULL */
     Pool pool;
     Knapsack sack;
     Lp root, sub;
@@ -184,6 +200,8 @@ typedef struct Solver {
     int *sub_row;                  /* [C] row of the class in the sub-problem, or -1 */
     int *sub_class, *sub_bin;      /* classes left, bins of use */
     int sub_classes, sub_bins;
+    double *class_scale;           /* [C] by how much bins whose patterns are worth too much ask the class's dual to shrink */
+    unsigned char *told;           /* [cells] has the bin told that to the classes concerned? */
     unsigned char *idle;           /* [cells] did the bin give nothing when it was last priced? */
     unsigned char *sub_use;        /* [B] is the bin in sub_bin? */
     double *sub_capacity;          /* [B][R] capacity clipped to what is left */
@@ -208,6 +226,8 @@ typedef struct Solver {
     uint64_t *tried;               /* [65536] neighbourhoods searched in vain, by hash */
     uint64_t seed;
     volatile int *cancel;
+    volatile double *known;        /* the cost of a plan that another solver of the same pods has found, or NULL */
+    int tells;                     /* is that cost ours to tell? */
     long dives, tries, tree_nodes, rounds, improved;
 } Solver;
 
@@ -233,6 +253,8 @@ void cells_free(Cells *c);
 void root_build(Solver *s);
 void root_add(Solver *s, int pattern);
 void root_cells(Solver *s);                                     /* after cells_split: columns and arrays by cell */
+int demand_rows(const Solver *s);                               /* of the root: the others come after these */
+double root_value(const Solver *s, int c);                      /* of a pod of class c, by the duals of the root */
 void column_of(Solver *s, Lp *lp, int pattern, const int *row_of, int rule_row);
 int price_bin(Solver *s, const Lp *lp, int cell, const double *left, const int *row_of, int rule_row,
               int added, double *warm, int exact, int *made, int most);
@@ -248,6 +270,7 @@ void greedy(Solver *s, Plan *out, const double *value);           /* places s->l
 void search(Solver *s, double effort);                            /* until that much effort is spent */
 double effort(const Solver *s);
 int proven(const Solver *s);
+double incumbent(const Solver *s);                                /* what the best plan known costs, ours or another's */
 double safe(const Solver *s, double bound);
 void tree(Solver *s);
 Solver *twin_of(const Solver *s);                               /* another solver of the same problem, to search beside s */

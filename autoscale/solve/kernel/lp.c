@@ -449,6 +449,16 @@ static void pivot(Lp *lp, int v, int r, double d)
     lp->effort += 0.5 * m;
 }
 
+/* Are the duals still those of the basis? Its columns' reduced costs are 0 but for errors of arithmetic. */
+static int sharp(Lp *lp)
+{
+    refresh(lp);
+    for (int i = 0; i < lp->m; i++)
+        if (fabs(lp_reduced_cost(lp, lp->basic[i])) > 1e-10 * (fabs(lp_cost(lp, lp->basic[i])) + 1.0))
+            return 0;
+    return 1;
+}
+
 int lp_solve(Lp *lp, int most)
 {
     int candidate[CANDIDATES];
@@ -458,8 +468,9 @@ int lp_solve(Lp *lp, int most)
             rebuild(lp);
         int n = scan(lp, candidate, score), used = 0;
         if (!n) {
-            if (lp->pivots > 8) { /* be sure: once more with a fresh inverse */
-                rebuild(lp);
+            if (lp->pivots > 8) { /* be sure */
+                if (!sharp(lp))
+                    rebuild(lp);
                 n = scan(lp, candidate, score);
             }
             if (!n)

@@ -21,7 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-enum { CORE = 512, MOST_UNITS = 64, RULERS = 6, CELLS = 512, FEW = 5, MOST_CELLS = 1 << 22 };
+enum { MANY = 512, MOST_UNITS = 64, RULERS = 6, CELLS = 512, FEWEST_CELLS = 64, FEW = 5, PLENTY = 200, MOST_CELLS = 1 << 22 };
 
 void knapsack_init(Knapsack *k, int R, int C)
 {
@@ -34,7 +34,7 @@ void knapsack_init(Knapsack *k, int R, int C)
     double **tables[] = {&k->weight, &k->share, &k->tail};
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         *tables[i] = calloc((size_t)C * R + 1, sizeof(double));
-    int **ints[] = {&k->grid_share, &k->item, &k->best, &k->order, &k->take, &k->sorted};
+    int **ints[] = {&k->concerned, &k->grid_share, &k->item, &k->best, &k->order, &k->take, &k->sorted};
     for (size_t i = 0; i < sizeof ints / sizeof *ints; i++)
         *ints[i] = calloc(C, sizeof(int));
     k->ruler = calloc((size_t)C * RULERS, sizeof(int));
@@ -42,7 +42,7 @@ void knapsack_init(Knapsack *k, int R, int C)
 
 void knapsack_free(Knapsack *k)
 {
-    void *all[] = {k->cell, k->grid_share, k->item, k->value, k->most, k->weight, k->best, k->share, k->rest, k->key, k->use, k->tail,
+    void *all[] = {k->concerned, k->cell, k->grid_share, k->item, k->value, k->most, k->weight, k->best, k->share, k->rest, k->key, k->use, k->tail,
                    k->order, k->take, k->sorted, k->table, k->ruler, k->label, k->next, k->label_left, k->next_left, k->trace_parent,
                    k->trace_count};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
@@ -50,7 +50,7 @@ void knapsack_free(Knapsack *k)
 }
 
 /* f(lambda), with lambda in value per whole capacity; leaves v_i - l.w_i in rest */
-static double lagrange(Knapsack *k, const double *lambda)
+double knapsack_lagrange(Knapsack *k, const double *lambda)
 {
     int R = k->R;
     double f = 0.0;
@@ -141,12 +141,12 @@ static void descend(Knapsack *k, int r)
 
 static double coordinate_descent(Knapsack *k, double goal)
 {
-    double f = lagrange(k, k->lambda);
+    double f = knapsack_lagrange(k, k->lambda);
     for (int sweep = 0; sweep < 3 && f > goal; sweep++) {
         double before = f;
         for (int r = 0; r < k->R; r++)
             descend(k, r);
-        f = lagrange(k, k->lambda);
+        f = knapsack_lagrange(k, k->lambda);
         if (f > before - 1e-4 * before)
             break;
     }
@@ -180,7 +180,7 @@ static double subgradient(Knapsack *k, double goal, double best, int steps)
     double at[MOST_RESOURCES], kept[MOST_RESOURCES], slope[MOST_RESOURCES], scale = 1.0;
     memcpy(at, k->lambda, sizeof(double) * R);
     memcpy(kept, at, sizeof(double) * R);
-    double f = lagrange(k, at);
+    double f = knapsack_lagrange(k, at);
     for (int step = 0; step < steps && best > goal; step++) {
         for (int r = 0; r < R; r++)
             slope[r] = 1.0;
@@ -190,7 +190,7 @@ static double subgradient(Knapsack *k, double goal, double best, int steps)
                     slope[r] -= k->most[i] * k->share[i * R + r];
         if (!polyak_step(R, at, slope, scale * (f - 0.999 * goal)))
             break;
-        f = lagrange(k, at);
+        f = knapsack_lagrange(k, at);
         if (f < best - 1e-12 * best) {
             if (f < best * (1 - 1e-5))
                 idle = 0;
@@ -200,13 +200,13 @@ static double subgradient(Knapsack *k, double goal, double best, int steps)
             idle = 0;
             scale *= 0.5;
             memcpy(at, kept, sizeof(double) * R);
-            f = lagrange(k, at);
+            f = knapsack_lagrange(k, at);
             if (scale < 0.02)
                 break;
         }
     }
     memcpy(k->lambda, kept, sizeof(double) * R);
-    lagrange(k, k->lambda);
+    knapsack_lagrange(k, k->lambda);
     return best;
 }
 
@@ -371,7 +371,7 @@ static void bound_tables(Knapsack *k, int n, int most)
 static inline int cell_of(const Knapsack *k, const double *left)
 {
     int g = k->small < 0 ? 0 : (int)left[k->small];
-    return g * (CELLS + 1) + (int)(left[k->grid] / k->capacity[k->grid] * CELLS + 1e-9);
+    return g * (k->parts + 1) + (int)(left[k->grid] / k->capacity[k->grid] * k->parts + 1e-9);
 }
 
 /* the most that items t.. can bring in the capacity left */
@@ -387,7 +387,7 @@ static inline double promise(const Knapsack *k, int t, const double *left)
         least = sum < least ? sum : least;
     }
     if (k->grid >= 0) {
-        double sum = k->cell[(size_t)t * (k->units + 1) * (CELLS + 1) + cell_of(k, left)];
+        double sum = k->cell[(size_t)t * (k->units + 1) * (k->parts + 1) + cell_of(k, left)];
         for (int r = 0; r < k->R; r++)
             sum += k->grid_rate[r] * left[r];
         least = sum < least ? sum : least;
@@ -608,7 +608,7 @@ static double labels(Knapsack *k, int n, int limit)
    without end, so it is an upper bound. */
 static double fill_grid(Knapsack *k, int n, const double *lambda)
 {
-    int R = k->R, G = k->units, W = CELLS + 1;
+    int R = k->R, G = k->units, W = k->parts + 1;
     size_t size = (size_t)(G + 1) * W;
     double f = 0.0;
     for (int r = 0; r < R; r++)
@@ -616,7 +616,7 @@ static double fill_grid(Knapsack *k, int n, const double *lambda)
     memset(k->cell + n * size, 0, sizeof(double) * size);
     for (int t = n - 1; t >= 0; t--) {
         int i = k->order[t], most = (int)k->most[i], u = k->small < 0 ? 0 : (int)k->weight[i * R + k->small];
-        int w = k->grid_share[t] = (int)(k->share[i * R + k->grid] * CELLS + 1e-9);
+        int w = k->grid_share[t] = (int)(k->share[i * R + k->grid] * k->parts + 1e-9);
         double v = k->value[i];
         for (int r = 0; r < R; r++)
             v -= lambda[r] * k->share[i * R + r];
@@ -635,7 +635,7 @@ static double fill_grid(Knapsack *k, int n, const double *lambda)
             for (int g = c * u; g <= G; g++) {
                 double *to = row + (size_t)g * W;
                 const double *from = (most > FEW ? row : next) + (size_t)(g - c * u) * W;
-                for (int m = c * w; m <= CELLS; m++)
+                for (int m = c * w; m <= k->parts; m++)
                     to[m] = from[m - c * w] + c * v > to[m] ? from[m - c * w] + c * v : to[m];
             }
     }
@@ -646,7 +646,7 @@ static double fill_grid(Knapsack *k, int n, const double *lambda)
 /* 1 - load of the grid's optimal filling, by resource */
 static void grid_slope(const Knapsack *k, int n, double *slope)
 {
-    int R = k->R, g = k->units, m = CELLS, W = CELLS + 1;
+    int R = k->R, g = k->units, m = k->parts, W = k->parts + 1;
     size_t size = (size_t)(g + 1) * W;
     for (int r = 0; r < R; r++)
         slope[r] = 1.0;
@@ -679,10 +679,12 @@ static double grid_dual(Knapsack *k, int n, double goal)
     for (int r = 0; r < R; r++)
         if (r != k->small && k->lambda[r] > 0 && (grid < 0 || k->lambda[r] > k->lambda[grid]))
             grid = r;
-    if (grid < 0 || (size_t)(n + 1) * (k->units + 1) * (CELLS + 1) > MOST_CELLS)
+    for (k->parts = CELLS; k->parts >= FEWEST_CELLS && (size_t)(n + 1) * (k->units + 1) * (k->parts + 1) > MOST_CELLS;)
+        k->parts /= 2;
+    if (grid < 0 || k->parts < FEWEST_CELLS)
         return 1e300;
     k->grid = grid;
-    int size = (n + 1) * (k->units + 1) * (CELLS + 1);
+    int size = (n + 1) * (k->units + 1) * (k->parts + 1);
     if (k->cell_room < size) {
         k->cell_room = size;
         free(k->cell);
@@ -773,26 +775,49 @@ static void keep_item(Knapsack *k, int to, int from)
     memcpy(k->share + to * k->R, k->share + from * k->R, sizeof(double) * k->R);
 }
 
-/* Of very many items, those that can be in a filling above the goal; 1 when even of these only the best are kept. */
-static int narrow(Knapsack *k, double f)
+/* An item that needs no less of anything and is worth no more than others is taken only when these are used up. Where
+   they fill the capacity together, it goes. */
+static void drop_ruled(Knapsack *k, double f)
+{
+    int R = k->R, m = arrange(k, f), n = 0, kept = 0;
+    unsigned char stays[k->n + 1];
+    memset(stays, 0, sizeof stays);
+    for (int t = 0; t < m; t++) {
+        int j = k->order[t], full = 0;
+        double load[MOST_RESOURCES];
+        memcpy(load, k->weight + j * R, sizeof(double) * R);
+        for (int u = 0; u < n && !full; u++) {
+            int i = k->sorted[u], rules = k->value[i] >= k->value[j];
+            for (int r = 0; r < R && rules; r++)
+                rules = k->weight[i * R + r] <= k->weight[j * R + r];
+            for (int r = 0; r < R && rules; r++) {
+                load[r] += k->most[i] * k->weight[i * R + r];
+                full |= load[r] > k->capacity[r];
+            }
+        }
+        if (!full) {
+            stays[j] = 1;
+            k->sorted[n++] = j;
+        }
+    }
+    for (int i = 0; i < k->n; i++)
+        if (stays[i])
+            keep_item(k, kept++, i);
+    k->n = kept;
+}
+
+/* Of very many items, those that can be in a filling above the goal. */
+static void narrow(Knapsack *k, double f)
 {
     int n = 0;
     for (int i = 0; i < k->n; i++)
         if (k->rest[i] >= 0 || f + k->rest[i] > k->goal)
             keep_item(k, n++, i);
     k->n = n;
-    if (n <= CORE)
-        return 0;
-    for (int i = 0; i < n; i++) {
-        k->key[i] = k->rest[i];
-        k->use[i] = 1.0 / CORE;
-    }
-    double least = critical(k->key, k->use, n);
-    k->n = 0;
-    for (int i = 0; i < n && k->n < CORE; i++)
-        if (k->rest[i] >= least)
-            keep_item(k, k->n++, i);
-    return 1;
+    k->concerned_n = n;
+    memcpy(k->concerned, k->item, sizeof(int) * n);
+    if (n > MANY)
+        drop_ruled(k, f);
 }
 
 /* The sharper steps on the items that are left, with multipliers and their bound f. */
@@ -803,7 +828,7 @@ double knapsack_solve(Knapsack *k, double goal, double *warm, long node_limit, i
     int R = k->R;
     k->best_value = -1.0;
     k->goal = goal;
-    k->arranged = k->found_n = 0;
+    k->arranged = k->found_n = k->concerned_n = 0;
     k->grid = -1;
     k->effort += k->n;
     if (!k->n)
@@ -813,13 +838,15 @@ double knapsack_solve(Knapsack *k, double goal, double *warm, long node_limit, i
             k->share[i * R + r] = k->capacity[r] > 0 ? k->weight[i * R + r] / k->capacity[r] : 0.0;
     memcpy(k->lambda, warm, sizeof(double) * R);
     double f = coordinate_descent(k, goal);
-    int narrowed = f > goal && k->n > CORE ? narrow(k, f) : 0;
+    if (f > goal && k->n > MANY && !k->hasty) {
+        f = subgradient(k, goal, f, 150);
+        narrow(k, f);
+    }
     if (f > goal && k->hasty) {
         memcpy(warm, k->lambda, sizeof(double) * R);
         return f;
     }
-    double bound = sharpen(k, f, warm, node_limit, label_limit);
-    return narrowed ? f : bound;
+    return sharpen(k, f, warm, node_limit, label_limit);
 }
 
 static double sharpen(Knapsack *k, double f, double *warm, long node_limit, int label_limit)
@@ -835,13 +862,20 @@ static double sharpen(Knapsack *k, double f, double *warm, long node_limit, int 
     if (f <= k->goal)
         return k->goal;
     k->effort += 5.0 * k->n;
-    int n = k->arranged = arrange(k, f);
+    int n = k->arranged = arrange(k, f), plenty = n > PLENTY && label_limit > 0;
     k->small = n <= 40 || node_limit >= 1000 ? smallest_resource(k, n) : -1;
+    k->units = k->small < 0 ? 0 : (int)k->capacity[k->small];
+    if (plenty) { /* a search would be long, and the grid is sharp */
+        double sharper = grid_dual(k, n, k->goal);
+        f = sharper < f ? sharper : f;
+        if (f <= k->goal)
+            return k->goal;
+    }
     f = search_with_table(k, n, f, node_limit);
     if (f <= k->goal)
         return k->goal;
     if (label_limit > 0) {
-        double sharper = grid_dual(k, n, k->goal);
+        double sharper = plenty ? f : grid_dual(k, n, k->goal);
         f = sharper < f ? sharper : f;
         if (f > k->goal) {
             memcpy(k->left, k->capacity, sizeof(double) * R);
@@ -851,7 +885,9 @@ static double sharpen(Knapsack *k, double f, double *warm, long node_limit, int 
         }
         if (f <= k->goal || k->nodes <= node_limit)
             return k->goal;
-        double bound = labels(k, n, label_limit);
+        if (f <= k->goal * (1 + k->near))
+            return f;
+        double bound = labels(k, n, k->near > 0 && n > 100 ? label_limit * 100 / n : label_limit);
         return bound < f ? bound : f;
     }
     return f;

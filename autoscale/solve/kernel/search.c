@@ -41,8 +41,6 @@ static void tidy(Solver *s, Plan *plan)
     free(at);
 }
 
-static int kin_of(const Solver *s, int c) { return s->kin ? s->kin[c] : c; }
-
 static int related(const Solver *s, int p, int q)
 {
     const Pattern *a = &s->pool.at[p], *b = &s->pool.at[q];
@@ -50,9 +48,36 @@ static int related(const Solver *s, int p, int q)
         return 1;
     for (int e = a->begin; e < a->begin + a->length; e++)
         for (int f = b->begin; f < b->begin + b->length; f++)
-            if (kin_of(s, s->pool.class_of[e]) == kin_of(s, s->pool.class_of[f]))
+            if (s->pool.class_of[e] == s->pool.class_of[f])
                 return 1;
     return 0;
+}
+
+/* may a pod of one node go to the other, or one of that to this? */
+static int exchange(const Solver *s, int p, int q)
+{
+    const Pattern *a = &s->pool.at[p], *b = &s->pool.at[q];
+    if (a->bin == b->bin)
+        return 1;
+    for (int e = a->begin; e < a->begin + a->length; e++)
+        if (s->fit[(size_t)b->bin * s->in->C + s->pool.class_of[e]])
+            return 1;
+    for (int e = b->begin; e < b->begin + b->length; e++)
+        if (s->fit[(size_t)a->bin * s->in->C + s->pool.class_of[e]])
+            return 1;
+    return 0;
+}
+
+/* only nodes that may exchange pods with node i keep their weights; their sum */
+static double only_exchanging(const Solver *s, const Plan *plan, double *weight, int i)
+{
+    double total = 0.0;
+    for (int j = 0; j < plan->n; j++) {
+        if (j != i && !exchange(s, plan->pattern[i], plan->pattern[j]))
+            weight[j] = 0;
+        total += plan->count[j] > 0 ? weight[j] : 0;
+    }
+    return total;
 }
 
 static int roulette(Solver *s, const double *weight, int n, double total)
@@ -79,10 +104,13 @@ static double take_out(Solver *s, Plan *plan, double *weight, int nodes)
         int i = roulette(s, weight, plan->n, total);
         if (plan->count[i] < 1 || weight[i] <= 0)
             continue;
-        if (seed >= 0 && near < 0.7 && !related(s, plan->pattern[seed], plan->pattern[i]))
+        if (seed >= 0 && near < 0.7 && !s->kin && !related(s, plan->pattern[seed], plan->pattern[i]))
             continue;
-        if (seed < 0)
+        if (seed < 0) {
             seed = i;
+            if (s->kin && near < 0.7)
+                total = only_exchanging(s, plan, weight, i);
+        }
         const Pattern *q = &s->pool.at[plan->pattern[i]];
         plan->count[i] -= 1;
         if (plan->count[i] < 1) {
@@ -134,7 +162,7 @@ void search(Solver *s, double until)
         memcpy(s->stock, kept_stock, sizeof(double) * in->B);
         memcpy(s->slack, kept_slack, sizeof(double) * in->K);
         double u = random_unit(s);
-        int nodes = 2 + (int)(u * u * u * 38);
+        int nodes = 2 + (int)(s->kin ? u * sqrt(u) * 10 : u * u * u * 38);
         plan_copy(&s->trial, &now, in->C);
         double old = take_out(s, &s->trial, weight, nodes), pending = 0.0;
         for (int c = 0; c < in->C; c++)

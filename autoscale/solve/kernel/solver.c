@@ -7,6 +7,8 @@
 #include <time.h>
 
 enum { MANY_NODES = 100 }; /* nodes a class from which only loose dives pay */
+#define ROUGH 1e-3 /* of an LP: what its bound may lack where only a bound is wanted */
+#define NEAR 1e-2  /* of a price: what the bound of a bin's patterns may be above it there; only few duals are lowered for it */
 enum { LOOSE = 30 }; /* many nodes of a pattern: so many are left to the dive, which mixes what floors would not */
 
 #ifdef CPU_CLOCK /* for measurements on a busy machine */
@@ -88,6 +90,8 @@ int offer(Solver *s, Plan *plan)
     if (settle(s, plan) >= s->best.objective)
         return 0;
     plan_copy(&s->best, plan, s->in->C);
+    if (s->tells)
+        *s->known = s->best.objective;
     if (s->first_seconds == 0)
         s->first_seconds = now_s() - s->started;
     return 1;
@@ -130,6 +134,7 @@ void prepare(Solver *s)
     s->sub_mask = calloc((size_t)in->B * MASK_WORDS + 1, sizeof(uint64_t));
     s->warm = calloc((size_t)in->B * in->R + 1, sizeof(double));
     s->warm_sub = calloc((size_t)in->B * in->R + 1, sizeof(double));
+    s->class_scale = calloc(in->C + 1, sizeof(double));
     s->left = calloc(in->C + 1, sizeof(double));
     s->profit = calloc(in->C + 1, sizeof(double));
     s->root_y = calloc(in->C + 1, sizeof(double));
@@ -192,11 +197,17 @@ static void nothing_bought(Solver *s)
 
 double effort(const Solver *s) { return s->root.effort + s->sub.effort + s->sack.effort; }
 
+double incumbent(const Solver *s)
+{
+    double known = s->known && !s->tells ? *s->known : 1e300;
+    return known < s->best.objective ? known : s->best.objective;
+}
+
 /* equal up to the smallest difference that objectives can have, or to the safety margin of bounds */
 int proven(const Solver *s)
 {
-    double gap = s->best.objective - s->bound;
-    return gap < 0.5 * s->in->unit || gap < 3e-9 * s->best.objective + 2e-3;
+    double best = incumbent(s), gap = best - s->bound;
+    return gap < 0.5 * s->in->unit || gap < 3e-9 * best + 2e-3;
 }
 
 Solver *autoscale_new(const Instance *in, uint64_t seed, volatile int *cancel)
@@ -209,6 +220,13 @@ Solver *autoscale_new(const Instance *in, uint64_t seed, volatile int *cancel)
     return s;
 }
 
+/* Two solvers look for a plan and for a bound of the same pods: one tells the other what its best plan costs. */
+void autoscale_share(Solver *s, volatile double *cost, int tells)
+{
+    s->known = cost;
+    s->tells = tells;
+}
+
 static double at_least(const Solver *s, double bound)
 {
     double low = safe(s, bound);
@@ -218,8 +236,9 @@ static double at_least(const Solver *s, double bound)
 static void keep_duals(Solver *s)
 {
     const Instance *in = s->in;
-    memcpy(s->root_y, s->root.y, sizeof(double) * in->C);
-    memcpy(s->root_rule, s->root.y + in->C, sizeof(double) * in->K);
+    for (int c = 0; c < in->C; c++)
+        s->root_y[c] = root_value(s, c);
+    memcpy(s->root_rule, s->root.y + demand_rows(s), sizeof(double) * in->K);
     for (int b = 0; b < in->B; b++)
         s->root_limit[b] = s->root_limit_row[b] >= 0 ? s->root.y[s->root_limit_row[b]] : 0.0;
 }
@@ -277,6 +296,29 @@ void autoscale_run(Solver *s, double seconds, int threads)
     s->half_time = s->deadline;
     for (int i = 0; i < 2 && !proven(s) && !out_of_time(s); i++)
         dive_from_root(s, 0.2, nodes_of(&s->best) > MANY_NODES * in->C ? LOOSE : i ? 0.1 * LOOSE : 0.0);
+    if (!proven(s) && !out_of_time(s))
+        tree(s);
+}
+
+/* A bound, for very many classes: the tree alone. Where these are thrown together, one plan says what is worth a branch. */
+void autoscale_bound(Solver *s, double seconds, const Blend *blend)
+{
+    s->started = now_s();
+    s->deadline = s->half_time = s->sack.deadline = s->started + seconds;
+    s->rough = ROUGH;
+    s->blend = blend;
+    prepare(s);
+    s->sack.near = NEAR;
+    nothing_bought(s);
+    root_build(s);
+    cheapest_values(s);
+    greedy_plan(s, s->profit);
+    s->bound = s->root_bound = at_least(s, root_solve(s, 1e300, 1));
+    keep_duals(s);
+    s->root_seconds = now_s() - s->started;
+    s->complete = 1;
+    if (!blend && !proven(s) && !out_of_time(s))
+        dive_from_root(s, 0.0, LOOSE);
     if (!proven(s) && !out_of_time(s))
         tree(s);
 }
@@ -357,7 +399,7 @@ void autoscale_free(Solver *s)
     void *all[] = {s->fit, s->item_begin, s->item, s->by_price, s->warm, s->warm_sub, s->bin_bound, s->root_limit_row,
                    s->sub_limit_row, s->sub_row, s->sub_class, s->sub_bin, s->in_root, s->root_y, s->root_limit,
                    s->root_rule, s->left, s->stock, s->slack, s->profit,
-                   s->tried, s->idle, s->base_begin, s->base_row, s->base_coef, s->sub_use, s->sub_capacity, s->sub_mask};
+                   s->tried, s->idle, s->told, s->class_scale, s->base_begin, s->base_row, s->base_coef, s->sub_use, s->sub_capacity, s->sub_mask};
     for (size_t i = 0; i < sizeof all / sizeof *all; i++)
         free(all[i]);
     if (s->twin)

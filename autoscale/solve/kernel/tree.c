@@ -274,7 +274,7 @@ static double probed(Solver *s, const Node *node, const Choice *choice, double m
 static int strongest(Solver *s, Tree *t, const Node *node, const Choice *choice, int from, int to, double share, double *best,
                      const Basis *kept)
 {
-    double worth = s->best.objective - node->bound + 1.0;
+    double worth = incumbent(s) - node->bound + 1.0;
     int pick = -1;
     int patience = node->depth ? PATIENCE : ROOT_PROBES;
     for (int i = from, idle = 0; i < to && idle < patience; i++, idle++) {
@@ -297,8 +297,8 @@ static int choose(Solver *s, Tree *t, const Node *node, Choice *picked)
     static const Basis nothing;
     Basis kept = nothing;
     Choice choice[ROOT_PROBES + PROBES + 1] = {{0, 0, 0, 0, 0}};
-    int counts = candidates(s, t, choice, node->depth ? PROBES : ROOT_PROBES), n = counts + threshold_candidates(s, choice + counts);
-    double best = -1.0, worth = s->best.objective - node->bound + 1.0;
+    int counts = candidates(s, t, choice, node->depth ? PROBES : ROOT_PROBES), n = counts + (s->blend ? 0 : threshold_candidates(s, choice + counts));
+    double best = -1.0, worth = incumbent(s) - node->bound + 1.0;
     lp_save(&s->root, &kept);
     unsigned char *active = promising(&s->root);
     s->root.active = active;
@@ -321,7 +321,7 @@ static int choose(Solver *s, Tree *t, const Node *node, Choice *picked)
 
 static void publish(Solver *s, const Tree *t, double current)
 {
-    double least = s->best.objective;
+    double least = incumbent(s);
     if (t->n && t->heap[0].bound < least)
         least = t->heap[0].bound;
     if (t->closed < least)
@@ -334,7 +334,7 @@ static void publish(Solver *s, const Tree *t, double current)
 
 static void expand(Solver *s, Tree *t, Node *node)
 {
-    double cutoff = s->best.objective - 0.5 * s->in->unit;
+    double cutoff = incumbent(s) - 0.5 * s->in->unit;
     enter(s, node);
     s->tree_nodes++;
     double bound = safe(s, root_solve(s, cutoff + 1e-9 * fabs(cutoff) + 2e-3, 2));
@@ -347,16 +347,17 @@ static void expand(Solver *s, Tree *t, Node *node)
         push(t, (Node){node->bound, 0, 0, t->serial++, NULL, NULL});
         return;
     }
-    if (t->in_dives <= 0.15 * t->in_nodes) {
+    if (s->rough == 0 && t->in_dives <= 0.15 * t->in_nodes) {
         double start = effort(s);
         dive_from_root(s, s->tree_nodes % 4 ? 0.1 : 0.0, s->tree_nodes % 3 ? 0.0 : 6.0 * (s->tree_nodes % 4));
         t->in_dives += effort(s) - start;
     }
-    if (node->bound >= s->best.objective - 0.5 * s->in->unit)
+    if (node->bound >= incumbent(s) - 0.5 * s->in->unit)
         return;
     Choice choice = {0};
     if (!choose(s, t, node, &choice)) {
-        dive_from_root(s, 0.0, 0.0);
+        if (s->rough == 0)
+            dive_from_root(s, 0.0, 0.0);
         if (node->bound < t->closed)
             t->closed = node->bound;
         return;
@@ -374,7 +375,7 @@ static void grow(Solver *s, double work, void *state)
         double start = effort(s), dives = t->in_dives;
         if (!t->n) {
             publish(s, t, 1e300);
-            if (t->closed >= s->best.objective || proven(s))
+            if (t->closed >= incumbent(s) || proven(s) || s->rough > 0)
                 return;
             search(s, until);
             return;
@@ -395,8 +396,11 @@ void tree(Solver *s)
     root.basic = malloc(sizeof(int) * root.rows);
     memcpy(root.basic, s->root.basic, sizeof(int) * root.rows);
     push(&t, root);
-    s->twin = twin_of(s);
-    while (!proven(s) && !out_of_time(s) && (t.n || t.closed < s->best.objective))
+    if (s->rough > 0)
+        grow(s, 1e300, &t);
+    else
+        s->twin = twin_of(s);
+    while (s->twin && !proven(s) && !out_of_time(s) && (t.n || t.closed < s->best.objective))
         pair_turn(s, WORK, grow, &t);
     publish(s, &t, 1e300);
     while (t.n) {

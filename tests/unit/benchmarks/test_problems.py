@@ -7,7 +7,7 @@ import pytest
 
 from benchmarks import catalogue, problems, reading
 
-SMALL = [("mixed", 1000), ("real-1000", 150), ("wide", 6000), ("different", 200)]
+SMALL = [("mixed", 1000), ("real-1000", 150), ("wide", 6000), ("different", 200), ("spread", 200)]
 
 
 @pytest.mark.parametrize("seed", [0, 1])
@@ -30,9 +30,10 @@ def test_same_seed_same_problem(kind: str, pods: int) -> None:
     assert json.dumps(first) != json.dumps(other)
 
 
-def test_no_two_pods_are_equal_in_the_kind_different() -> None:
-    """That kind is about problems without classes."""
-    problem = problems.make(catalogue.load(), "different", 300)
+@pytest.mark.parametrize("kind", ["different", "spread"])
+def test_no_two_pods_are_equal_in_some_kinds(kind: str) -> None:
+    """They are about problems without classes."""
+    problem = problems.make(catalogue.load(), kind, 300)
     seen = {json.dumps([p["requests"], p["nodeSelector"], p.get("affinity")], sort_keys=True) for p in problem["pods"]}
     assert len(seen) == 300
 

@@ -63,6 +63,42 @@ def test_the_smallest_of_each_cluster_asks_for_no_more_than_any() -> None:
         assert (small.admits[:, [g]] >= reduced.admits[:, members]).all()
 
 
+def test_classes_that_are_alike_share_rows() -> None:
+    """One that counts them, and one for each resource that differs, a pod of mean size counting once in each."""
+    reduced = reduce(different(48))
+    rows = cluster.shared_rows(reduced, cluster.class_values(reduced))
+    assert len(rows.rhs) == 4 * 3  # homes x GPUs; pods, cpu and memory
+    assert sorted(rows.rhs.tolist()) == pytest.approx([8.0] * 6 + [16.0] * 6)
+    assert np.diff(rows.begin).tolist() == [3] * 48
+    assert np.bincount(rows.row, weights=rows.coef).tolist() == pytest.approx(rows.rhs.tolist())
+    worth = np.add.reduceat(rows.most[rows.row] * rows.coef, rows.begin[:-1])
+    assert worth.max() <= PENALTY * (1 + 1e-9)
+
+
+def test_a_few_that_are_alike_share_one_row() -> None:
+    """Values linear in the request would take as many rows as there are classes."""
+    reduced = reduce(different(24))
+    rows = cluster.shared_rows(reduced, cluster.class_values(reduced))
+    assert sorted(rows.rhs.tolist()) == pytest.approx([4.0, 4.0] + [8.0] * 6)
+
+
+@pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
+@pytest.mark.parametrize("seed", range(6))
+@pytest.mark.parametrize("pods", [12, 40, 90])
+def test_a_bound_is_one_whoever_shares_rows(pods: int, seed: int) -> None:
+    """With a row for each class, with rows that classes share, and of clusters: none is above a plan that is proven best."""
+    reduced = reduce(different(pods, seed))
+    values = cluster.class_values(reduced)
+    best = native.run(reduced, 2.0, seed=0, cancel=native.Cancel(), workers=1)
+    cost = best.numbers["objective"]
+    own = native.bound(reduced, 0.5, seed=0, cancel=native.Cancel())
+    shared = native.bound(reduced, 0.5, rows=cluster.shared_rows(reduced, values), seed=0, cancel=native.Cancel())
+    groups = cluster.clusters(reduced, values, max(4, pods // 8))
+    small = native.bound(cluster.shrunk(reduced, groups), 0.5, seed=0, cancel=native.Cancel())
+    assert max(best.bound, own.bound, shared.bound, small.bound) <= cost
+    assert 0.8 * cost <= min(own.bound, shared.bound)
+
+
 @pytest.mark.skipif(native.library() is None, reason="no compiled kernel")
 def test_a_plan_for_means_begins_one_for_the_pods() -> None:
     """No node holds more than it has room for, no pod is on two, each is where it may be, most have a place."""
