@@ -295,10 +295,11 @@ class World:
             self.ledger = Ledger()
             self.fuse.blows_at = None
             return None
+        finally:  # what a tick bought counts, even one that was killed
+            for id_, target in self.targets().items():
+                self.peak[id_] = max(self.peak[id_], target)
         self.ledger = turn.ledger
         self.turns.append(turn)
-        for id_, target in self.targets().items():
-            self.peak[id_] = max(self.peak[id_], target)
         return turn
 
     def groups(self) -> Sequence[NodeGroup]:
