@@ -74,7 +74,9 @@ def test_a_purchase_is_added_to_what_waits(flex: GceCloud) -> None:
 def test_what_waits_is_taken_back_the_newest_first(flex: GceCloud, target: int, left: list[int]) -> None:
     """A request can't be made smaller: what is needed of it still is asked for anew."""
     flex.provider.resize(GROUP, target_nodes=3, request_id="plan-1")
+    flex.clock.sleep(60)
     flex.provider.resize(GROUP, target_nodes=5, request_id="plan-2")
+    flex.clock.sleep(60)
     flex.provider.resize(GROUP, target_nodes=target, request_id="plan-3")
     assert (waiting(flex), seen(flex).target_nodes) == (left, target)
 
