@@ -87,11 +87,12 @@ def _bound(
     reduced: Reduced, values: Matrix, until: float, *, seed: int, cancel: Cancel, known: Cost
 ) -> tuple[Answer, Matrix]:
     """A bound, and the value of a pod by class: of classes that share rows, or of clusters at their smallest."""
-    groups = [[c] for c in range(len(reduced.demand))]
+    groups, asked, worth = [[c] for c in range(len(reduced.demand))], reduced, values
     if len(groups) > MOST_CLASSES:
         groups = clusters(reduced, values, MOST_CLASSES, seconds=0.1 * _left(until))
-    asked = shrunk(reduced, groups)
-    rows = shared_rows(asked, class_values(asked))
+        asked = shrunk(reduced, groups)
+        worth = class_values(asked)
+    rows = shared_rows(asked, worth)
     if len(rows.rhs) <= MOST_ROWS:
         answer = native.bound(asked, _left(until), rows=rows, seed=seed, cancel=cancel, known=known)
     else:
@@ -106,9 +107,8 @@ def _search_from_outline(
     groups = clusters(reduced, values, COARSE_CLUSTERS, seconds=0.1 * _left(until))
     mean = typical(reduced, groups)
     begun = native.run(mean, OUTLINE_SHARE * _left(until), seed=seed, cancel=cancel, workers=1)
-    kin = _cluster_of(groups)
-    y = np.array(begun.y)[kin]
-    guide = Guide(y, kin, realise(reduced, groups, mean, begun.nodes, y))
+    y = np.array(begun.y)[_cluster_of(groups)]
+    guide = Guide(y, realise(reduced, groups, mean, begun.nodes, y))
     return native.search(reduced, _left(until), guide=guide, seed=seed, cancel=cancel, known=known)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import ctypes
 import os
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache
 from importlib.machinery import EXTENSION_SUFFIXES
@@ -16,9 +17,11 @@ import numpy as np
 from autoscale.errors import BadInput
 
 if TYPE_CHECKING:
+    from collections.abc import Iterator
+
     from autoscale.solve.reduce import Matrix, Reduced
 
-KERNEL_ABI = 4
+KERNEL_ABI = 5
 """What a compiled kernel must answer to be used: the number in kernel/core.h."""
 
 NO_PLAN = 1e299
@@ -66,10 +69,9 @@ Node = tuple[int, tuple[tuple[int, int], ...], int]
 
 @dataclass(frozen=True, slots=True)
 class Guide:
-    """What leads a search: a value of a pod of each class, which classes are much alike (equal numbers), nodes to begin with."""
+    """What leads a search: a value of a pod of each class, and nodes to begin with."""
 
     y: Matrix
-    kin: Matrix
     nodes: list[Node]
 
 
@@ -188,7 +190,7 @@ def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     lib.autoscale_share.restype = None
     lib.autoscale_bound.argtypes = [solver, ctypes.c_double, ctypes.POINTER(_Blend)]
     lib.autoscale_bound.restype = None
-    lib.autoscale_search.argtypes = [solver, ctypes.c_double, _D, _I, ctypes.POINTER(_Start)]
+    lib.autoscale_search.argtypes = [solver, ctypes.c_double, _D, ctypes.POINTER(_Start)]
     lib.autoscale_search.restype = None
     lib.autoscale_number.argtypes = [solver, ctypes.c_int]
     lib.autoscale_number.restype = ctypes.c_double
@@ -201,18 +203,25 @@ def _typed(lib: ctypes.CDLL) -> ctypes.CDLL:
     return lib
 
 
-def run(reduced: Reduced, seconds: float, *, seed: int, cancel: Cancel, workers: int | None = None) -> Answer:
-    """Solves in the kernel, on so many threads (`threads()`). The GIL is free meanwhile."""
+@contextmanager
+def _solver(reduced: Reduced, seed: int, cancel: Cancel) -> Iterator[tuple[ctypes.CDLL, int]]:
+    """The kernel and a solver in it, which is gone afterwards."""
     lib = library()
     if lib is None:
         raise RuntimeError("no compiled kernel")
     instance, _keep = _instance(reduced)
     solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
     try:
-        lib.autoscale_run(solver, seconds, workers or threads())
-        return _answer(lib, solver, reduced)
+        yield lib, solver
     finally:
         lib.autoscale_free(solver)
+
+
+def run(reduced: Reduced, seconds: float, *, seed: int, cancel: Cancel, workers: int | None = None) -> Answer:
+    """Solves in the kernel, on so many threads (`threads()`). The GIL is free meanwhile."""
+    with _solver(reduced, seed, cancel) as (lib, solver):
+        lib.autoscale_run(solver, seconds, workers or threads())
+        return _answer(lib, solver, reduced)
 
 
 def bound(
@@ -223,44 +232,26 @@ def bound(
     What is found of a plan on the way is not worth anything. `known` is the cost of a plan for pods that ask for no less:
     the search for a bound ends there.
     """
-    lib = library()
-    if lib is None:
-        raise RuntimeError("no compiled kernel")
-    instance, keep = _instance(reduced)
+    keep: list[Matrix] = []
     blend = _blend(rows, keep) if rows else None
-    solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
-    try:
+    with _solver(reduced, seed, cancel) as (lib, solver):
         if known:
             lib.autoscale_share(solver, ctypes.byref(known.value), 0)
         lib.autoscale_bound(solver, seconds, ctypes.byref(blend) if blend else None)
         return _answer(lib, solver, reduced)
-    finally:
-        lib.autoscale_free(solver)
 
 
 def search(
     reduced: Reduced, seconds: float, *, guide: Guide, seed: int, cancel: Cancel, known: Cost | None = None
 ) -> Answer:
     """Neighbourhood search alone, led by what was found for a problem much like it; `known` is told what its plans cost."""
-    lib = library()
-    if lib is None:
-        raise RuntimeError("no compiled kernel")
-    instance, keep = _instance(reduced)
-    y, kin, start = guide.y.astype(np.float64), guide.kin.astype(np.int32), _start(guide.nodes, keep)
-    solver = lib.autoscale_new(ctypes.byref(instance), seed, ctypes.byref(cancel.flag))
-    try:
+    keep: list[Matrix] = []
+    y, start = guide.y.astype(np.float64), _start(guide.nodes, keep)
+    with _solver(reduced, seed, cancel) as (lib, solver):
         if known:
             lib.autoscale_share(solver, ctypes.byref(known.value), 1)
-        lib.autoscale_search(
-            solver,
-            seconds,
-            y.ctypes.data_as(_D),
-            kin.ctypes.data_as(_I),
-            ctypes.byref(start),
-        )
+        lib.autoscale_search(solver, seconds, y.ctypes.data_as(_D), ctypes.byref(start))
         return _answer(lib, solver, reduced)
-    finally:
-        lib.autoscale_free(solver)
 
 
 def _blend(rows: Rows, keep: list[Matrix]) -> _Blend:

@@ -537,8 +537,7 @@ double root_solve(Solver *s, double cutoff, int most_exact)
     const Instance *in = s->in;
     Lp *lp = &s->root;
     double bound = -1e300, deadline = most_exact > 1 ? s->deadline : s->half_time;
-    int most = 8 + 400 / (in->B + 1), made[most + 4], exact = most_exact > 1 ? 2 : 0, all = 1;
-    int many = 0;
+    int exact = most_exact > 1 ? 2 : 0, all = 1, many = 0;
     if (s->rough > 0)
         return rough_solve(s, cutoff);
     for (int round = 0; round < 400; round++) {
@@ -546,32 +545,10 @@ double root_solve(Solver *s, double cutoff, int most_exact)
         s->slackness = in->C > MANY_CLASSES ? 5e-5 : 0;
         if (round && now_s() > deadline)
             break;
-        s->rounds++;
         s->sack.hasty = !exact && many;
-        int added = 0, complete = 1;
-        scales_anew(s);
-        for (int b = 0; b < s->cells.n; b++) {
-            if (in->limit[s->cells.bin[b]] == 0) {
-                s->told[b] = 0;
-                s->bin_bound[b] = 0;
-                continue;
-            }
-            if (s->idle[b] && !all)
-                continue;
-            int n = price_bin(s, lp, b, in->demand, NULL, demand_rows(s), added, s->warm, exact, made, most);
-            s->idle[b] = !n;
-            for (int i = 0; i < n; i++) {
-                int before = lp->n;
-                root_add(s, made[i]);
-                added += lp->n - before;
-            }
-            if ((b & 15) == 15 && now_s() > deadline) {
-                complete = 0;
-                break;
-            }
-        }
+        int added = price_all(s, exact, all, deadline);
         s->sack.hasty = 0;
-        if (!complete)
+        if (added < 0)
             break;
         many = round < 40 && added > in->B / HASTE;
         if (!all && added) { /* some bins rested: no bound */

@@ -7,7 +7,7 @@
 
 #include <stdint.h>
 
-enum { KERNEL_ABI = 4 }; /* one more whenever Instance or an exported function changes; native.py must say the same */
+enum { KERNEL_ABI = 5 }; /* one more whenever Instance or an exported function changes; native.py must say the same */
 
 typedef struct {
     int R, C, B, K, G;
@@ -222,7 +222,7 @@ typedef struct Solver {
     double *base_coef;
     double *left, *stock, *slack;  /* [C] demand, [B] supply (negative: without end), [K] rules: what remains */
     double *profit;                /* [C] */
-    const int *kin;                /* [C] which classes are much alike, or NULL: each is like itself only */
+    int unlike;                    /* hardly two pods are equal: nodes are related when they may exchange pods */
     uint64_t *tried;               /* [65536] neighbourhoods searched in vain, by hash */
     uint64_t seed;
     volatile int *cancel;

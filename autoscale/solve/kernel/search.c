@@ -104,11 +104,11 @@ static double take_out(Solver *s, Plan *plan, double *weight, int nodes)
         int i = roulette(s, weight, plan->n, total);
         if (plan->count[i] < 1 || weight[i] <= 0)
             continue;
-        if (seed >= 0 && near < 0.7 && !s->kin && !related(s, plan->pattern[seed], plan->pattern[i]))
+        if (seed >= 0 && near < 0.7 && !s->unlike && !related(s, plan->pattern[seed], plan->pattern[i]))
             continue;
         if (seed < 0) {
             seed = i;
-            if (s->kin && near < 0.7)
+            if (s->unlike && near < 0.7)
                 total = only_exchanging(s, plan, weight, i);
         }
         const Pattern *q = &s->pool.at[plan->pattern[i]];
@@ -162,7 +162,7 @@ void search(Solver *s, double until)
         memcpy(s->stock, kept_stock, sizeof(double) * in->B);
         memcpy(s->slack, kept_slack, sizeof(double) * in->K);
         double u = random_unit(s);
-        int nodes = 2 + (int)(s->kin ? u * sqrt(u) * 10 : u * u * u * 38);
+        int nodes = 2 + (int)(s->unlike ? u * sqrt(u) * 10 : u * u * u * 38);
         plan_copy(&s->trial, &now, in->C);
         double old = take_out(s, &s->trial, weight, nodes), pending = 0.0;
         for (int c = 0; c < in->C; c++)

@@ -337,15 +337,15 @@ static void complete_plan(Solver *s, const Start *start)
 }
 
 /* For very many classes: no linear program; a plan begun elsewhere and greedy plans led by the duals y given, then
-   neighbourhood search among nodes with pods that are alike. */
-void autoscale_search(Solver *s, double seconds, const double *y, const int *kin, const Start *start)
+   neighbourhood search among nodes that may exchange pods. */
+void autoscale_search(Solver *s, double seconds, const double *y, const Start *start)
 {
     s->started = now_s();
     s->deadline = s->sack.deadline = s->half_time = s->started + seconds;
     prepare(s);
     nothing_bought(s);
     root_build(s);
-    s->kin = kin;
+    s->unlike = 1;
     memcpy(s->root_y, y, sizeof(double) * s->in->C);
     greedy_plan(s, y);
     cheapest_values(s);
