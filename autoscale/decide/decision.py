@@ -25,7 +25,7 @@ from autoscale.decide.scale_down import idle_nodes, scale_down
 from autoscale.decide.scale_up import packing, scale_up
 from autoscale.decide.settle import settle
 from autoscale.decide.unbought import spare
-from autoscale.decide.unused import bought, bought_for, idle, latter, unused_nodes
+from autoscale.decide.unused import bought, bought_for, idle, latter, untaken, unused_nodes
 from autoscale.demand.classes import classes
 from autoscale.demand.pending import left_to_others
 from autoscale.model.plan import ClaimPods, Plan, RemoveNode, Unclaim
@@ -60,8 +60,8 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
     taken = {slot.id for slot in standing.slots} | {n.reservation.slot for n in fleet.nodes if n.reservation}
     id_ = name_plan(facts, packed, taken)
     up = scale_up(standing, best, id_)
-    onto = {one.name for one in best.placed.placements if one.berth.kind == "existing"}
-    empty_nodes = idle_nodes(fleet, standing, onto)
+    free = untaken(fleet, standing, {one.name for one in best.placed.placements if one.berth.kind == "existing"})
+    empty_nodes = idle_nodes(fleet, free)
     drained = Counter(action.group for action in drains.actions if isinstance(action, RemoveNode))
     resized = {resize.group for resize in up.resizes}
     down = scale_down(fleet, standing, empty_nodes, resized, drained) if held is None else ()
@@ -105,7 +105,7 @@ def decide(snapshot: Snapshot, policies: Sequence[Policy], solver: Solver, setti
         oldest_pending_s=max((max(0, snapshot.now_s - pod.created_at_s) for pod in ours), default=0),
         method=best.solution.method if best.solution else "",
         idle=empty_nodes,
-        unused=unused_nodes(fleet, standing, onto),
+        unused=unused_nodes(fleet, free),
         short=tuple(node.name for node in fleet.nodes if _short(fleet, node)),
         ready=tuple(node.name for node in fleet.nodes if node.name in fleet.group_of and fleet.up(node)),
         starting=tuple(sorted(i.id for there in fleet.starting.values() for i in there)),

@@ -19,17 +19,9 @@ if TYPE_CHECKING:
 SOURCE = "scale-down"
 
 
-def idle_nodes(fleet: Fleet, standing: Standing, planned_onto: Collection[str]) -> tuple[str, ...]:
-    """Nodes of ours with nothing but DaemonSet and static pods, that nobody claims or is planned onto."""
-    taken = {slot.node.name for slot in standing.slots if slot.node is not None}
-    return tuple(
-        node.name
-        for node in fleet.nodes
-        if node.name in fleet.group_of
-        and node.name not in taken
-        and node.name not in planned_onto
-        and not fleet.workload(node.name)
-    )
+def idle_nodes(fleet: Fleet, nodes: Iterable[Node]) -> tuple[str, ...]:
+    """Those of the nodes with nothing but DaemonSet and static pods."""
+    return tuple(node.name for node in nodes if not fleet.workload(node.name))
 
 
 def scale_down(

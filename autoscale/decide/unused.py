@@ -10,7 +10,7 @@ from autoscale.model.disruption import Going
 from autoscale.model.workload import Code, Reason
 
 if TYPE_CHECKING:
-    from collections.abc import Collection, Iterator
+    from collections.abc import Collection, Iterable, Iterator
 
     from autoscale.decide.answer import Answer
     from autoscale.decide.fleet import Fleet
@@ -33,17 +33,19 @@ def users(fleet: Fleet, node: Node) -> list[Pod]:
     ]
 
 
-def unused_nodes(fleet: Fleet, standing: Standing, planned_onto: Collection[str]) -> tuple[str, ...]:
-    """Nodes of ours that no pod needs, claims or is planned onto."""
+def untaken(fleet: Fleet, standing: Standing, planned_onto: Collection[str]) -> tuple[Node, ...]:
+    """Nodes of ours that nobody claims or is planned onto."""
     taken = {slot.node.name for slot in standing.slots if slot.node is not None}
     return tuple(
-        node.name
+        node
         for node in fleet.nodes
-        if node.name in fleet.group_of
-        and node.name not in taken
-        and node.name not in planned_onto
-        and not users(fleet, node)
+        if node.name in fleet.group_of and node.name not in taken and node.name not in planned_onto
     )
+
+
+def unused_nodes(fleet: Fleet, nodes: Iterable[Node]) -> tuple[str, ...]:
+    """Those of the nodes that no pod needs."""
+    return tuple(node.name for node in nodes if not users(fleet, node))
 
 
 def unused(fleet: Fleet) -> Iterator[Going]:
