@@ -5,10 +5,7 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from autoscale.demand.sites import Site
 from autoscale.demand.volumes import with_volumes
@@ -19,7 +16,7 @@ from autoscale.observe import decode
 from autoscale.observe.storage import Collected
 from tests.cluster.controlplane import Api, ApiError, Json
 
-from .plane import NODES, Plane, answers, canary, condition, path_of, run, try_to_create
+from .plane import NODES, Plane, PlaneJudge, answers, canary, condition, path_of, run, try_to_create
 from .provisioner import provision
 from .scenes import NAMESPACES, Scene
 
@@ -130,28 +127,15 @@ def rules(scene: Scene, pod: Json) -> Iterator[str]:
         yield "host port"
 
 
-class SceneJudge:
+class SceneJudge(PlaneJudge):
     """A context manager with a control plane whose only controller is the scheduler."""
 
     def __init__(self, binaries: Path, *, workers: int = 6) -> None:
-        self._plane = Plane(binaries, most=_JUDGED_BY_ONE)
-        self._workers = workers
-        self._batches = count()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._plane.__exit__(kind, error, at)
-
-    @property
-    def version(self) -> str:
-        """Kubernetes' version."""
-        return self._plane.version
+        super().__init__(Plane(binaries, most=_JUDGED_BY_ONE), "s", workers)
 
     def answers(self, scenes: Sequence[Scene]) -> list[Answer]:
         """Judge these, scene by scene and ask by ask."""
-        api, batch = self._plane.api(sum(len(scene.asks) for scene in scenes)), f"s{next(self._batches)}"
+        api, batch = self.batch(sum(len(scene.asks) for scene in scenes))
         stages = [_Stage(api, scene, f"{batch}-{i}") for i, scene in enumerate(scenes)]
         out: list[Answer] = []
         with ThreadPoolExecutor(self._workers) as pool:

@@ -10,11 +10,9 @@ from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import partial
-from itertools import count
 from pathlib import Path
 from random import Random
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 from autoscale.demand.daemons import Daemons
 from autoscale.demand.fit import admits
@@ -23,7 +21,7 @@ from tests.cluster.controlplane import Api, ControlPlane, Json, wait_until
 
 from . import pods
 from .generate import random_node
-from .plane import DEFAULT_PODS, NODES, Plane, answers, canary, condition
+from .plane import DEFAULT_PODS, NODES, Plane, PlaneJudge, answers, canary, condition
 from .words import LABELS, UNSCHEDULABLE
 
 SCENE, ASKS_LABEL = "example.test/daemons", "example.test/asks"
@@ -98,28 +96,15 @@ def _about(found: Finding, daemon_set: Json) -> Iterator[str]:
         yield f"DaemonSet: taint {taint['effect']}"
 
 
-class CrewJudge:
+class CrewJudge(PlaneJudge):
     """A context manager with a control plane that runs the scheduler, the DaemonSet and the node controller."""
 
     def __init__(self, binaries: Path, *, workers: int = 6) -> None:
-        self._plane = Plane(binaries, most=_MOST, controllers=_CONTROLLERS, prepare=_wait_for_kube)
-        self._workers = workers
-        self._batches = count()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._plane.__exit__(kind, error, at)
-
-    @property
-    def version(self) -> str:
-        """Kubernetes' version."""
-        return self._plane.version
+        super().__init__(Plane(binaries, most=_MOST, controllers=_CONTROLLERS, prepare=_wait_for_kube), "d", workers)
 
     def findings(self, scenes: Sequence[Crew]) -> list[Finding]:
         """Judge these."""
-        api, batch = self._plane.api(sum(len(scene.asks) for scene in scenes)), f"d{next(self._batches)}"
+        api, batch = self.batch(sum(len(scene.asks) for scene in scenes))
         made = [_made(scene, f"{batch}-{i}") for i, scene in enumerate(scenes)]
         for pod in (pod for scene in made for pod in scene.asks):
             pod["metadata"]["labels"] = {ASKS_LABEL: batch}

@@ -10,15 +10,12 @@ import re
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
-from itertools import count
 from pathlib import Path
-from types import TracebackType
-from typing import Self
 
 from tests.cluster.controlplane import Api, ApiError, ControlPlane, Json
 
 from .generate import Case
-from .plane import DEFAULT_PODS, NODES, Plane, answers, canary, condition, run, try_to_create
+from .plane import DEFAULT_PODS, NODES, Plane, PlaneJudge, answers, canary, condition, run, try_to_create
 from .words import RUNTIME_CLASSES
 
 CASE, ASKS = "conformance.test/case", "conformance.test/asks"
@@ -50,23 +47,15 @@ class Verdict:
         return frozenset(match[1] or match[2] for match in found if match)
 
 
-class Judge:
+class Judge(PlaneJudge):
     """A context manager with a control plane whose only controller is the scheduler, so that nobody evicts."""
 
     def __init__(self, binaries: Path, *, workers: int = 6) -> None:
-        self._plane = Plane(binaries, most=_JUDGED_BY_ONE, prepare=_runtime_classes)
-        self._workers = workers
-        self._batches = count()
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        self._plane.__exit__(kind, error, at)
+        super().__init__(Plane(binaries, most=_JUDGED_BY_ONE, prepare=_runtime_classes), "b", workers)
 
     def verdicts(self, cases: Sequence[Case]) -> list[Verdict]:
         """Judge these, in their order; a few hundred are a good number."""
-        api, batch = self._plane.api(len(cases)), f"b{next(self._batches)}"
+        api, batch = self.batch(len(cases))
         placed = [place(case, f"{batch}-{i}") for i, case in enumerate(cases)]
         with ThreadPoolExecutor(self._workers) as pool:
             stages = list(pool.map(lambda each: _set_up(api, each), placed))
@@ -75,11 +64,6 @@ class Judge:
         waiting = [verdict.pod["metadata"]["uid"] for verdict in asked if verdict.pod]
         said = answers(api, waiting, f"{ASKS}={batch}")
         return [_with_verdict(verdict, case, said) for verdict, case in zip(asked, cases, strict=True)]
-
-    @property
-    def version(self) -> str:
-        """Kubernetes' version."""
-        return self._plane.version
 
 
 def _runtime_classes(plane: ControlPlane) -> None:

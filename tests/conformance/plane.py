@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable
 from functools import partial
+from itertools import count
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -59,6 +60,29 @@ class Plane:
     def version(self) -> str:
         """Kubernetes' version."""
         return str(self.api().get("/version")["gitVersion"])
+
+
+class PlaneJudge:
+    """A context manager that asks in batches, each with a letter of its kind and a number, on a plane of its own."""
+
+    def __init__(self, plane: Plane, letter: str, workers: int) -> None:
+        self._plane, self._letter, self._workers = plane, letter, workers
+        self._batches = count()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        self._plane.__exit__(kind, error, at)
+
+    @property
+    def version(self) -> str:
+        """Kubernetes' version."""
+        return self._plane.version
+
+    def batch(self, asking: int) -> tuple[Api, str]:
+        """The API server for so many pods that will ask, and the batch's name."""
+        return self._plane.api(asking), f"{self._letter}{next(self._batches)}"
 
 
 def path_of(pod: Json) -> str:
