@@ -7,40 +7,29 @@ import time
 from concurrent.futures import Future
 from typing import TYPE_CHECKING
 
-from autoscale.ports import Listener
+from autoscale.passing import Passing
 
 if TYPE_CHECKING:
-    from collections.abc import Callable, Sequence
-
     from autoscale.model.snapshot import CloudView
     from autoscale.ports import Provider
 
 _FRESH_S = 10.0  # beyond, a first view that nobody has planned on is read anew
 
 
-class ReadAhead:
+class ReadAhead(Passing):
     """A provider that is observed once from the moment this is made; the first `observe` gives that view."""
 
     def __init__(self, provider: Provider, *, fresh_s: float = _FRESH_S) -> None:
-        self._provider = provider
+        super().__init__(provider)
         self._fresh_s = fresh_s
         self._began_s = time.monotonic()
         self._first: Future[CloudView] = Future()
         self._taken = False
         threading.Thread(target=self._read, name=f"first look at {provider.name}", daemon=True).start()
 
-    @property
-    def name(self) -> str:
-        """The provider's."""
-        return self._provider.name
-
     def first(self) -> CloudView:
         """The first view, waited for."""
         return self._first.result()
-
-    def check(self) -> None:
-        """As the provider does it."""
-        self._provider.check()
 
     def observe(self) -> CloudView:
         """The first view once, while it is fresh; else a new one."""
@@ -51,36 +40,8 @@ class ReadAhead:
                 return view
         return self._provider.observe()
 
-    def listen(self, ring: Callable[[], None]) -> None:
-        """As the provider does it, if it does."""
-        if isinstance(self._provider, Listener):
-            self._provider.listen(ring)
-
-    def deafen(self) -> None:
-        """As the provider does it, if it does."""
-        if isinstance(self._provider, Listener):
-            self._provider.deafen()
-
-    def resize(self, group: str, *, target_nodes: int, request_id: str) -> None:
-        """As the provider does it."""
-        self._provider.resize(group, target_nodes=target_nodes, request_id=request_id)
-
-    def remove(self, group: str, instances: Sequence[str], *, request_id: str) -> None:
-        """As the provider does it."""
-        self._provider.remove(group, instances, request_id=request_id)
-
-    def delete(self, group: str, *, request_id: str) -> None:
-        """As the provider does it."""
-        self._provider.delete(group, request_id=request_id)
-
     def _read(self) -> None:
         try:
             self._first.set_result(self._provider.observe())
         except BaseException as error:  # noqa: BLE001 - whoever asks for the view gets it
             self._first.set_exception(error)
-
-
-if TYPE_CHECKING:
-
-    def _is_provider(x: ReadAhead) -> Provider:
-        return x
