@@ -19,7 +19,7 @@ CPU = shape(gpus=0, cpu=2, memory_gi=4)
 
 def with_side_pods(*side: Pod, room_elsewhere: bool = True, **more: object) -> World:
     """A node of 8 GPUs with a training pod and whatever else, and perhaps a node of others' with room for 30 cores."""
-    world = World((G8,), join_s=12, devices_s=6, **{"idle_after_s": 60, **more})  # type: ignore[arg-type]
+    world = World((G8,), join_s=12, devices_s=6, **{"idle_after_s": 60, **more})  # type: ignore[arg-type]  # the test's own settings
     world.submit(pod("train", shape(gpus=8), owner="Job/train"))
     world.run(40)
     name = next(iter(world.kube.nodes))

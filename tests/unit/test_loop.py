@@ -53,7 +53,7 @@ def world_of(told: Told, **more: object) -> World:
     """Eight pods and a group for them."""
     world = World((group(),))
     world.submit(*pods("a", 8))
-    world.engine = replace(world.engine, witness=told, **more)  # type: ignore[arg-type]
+    world.engine = replace(world.engine, witness=told, **more)  # type: ignore[arg-type]  # the test's own fields
     return world
 
 
@@ -131,7 +131,7 @@ def test_with_once_the_error_is_the_callers() -> None:
     def observe() -> ClusterView:
         raise Unreachable("no answer")
 
-    world.kube.observe = observe  # type: ignore[method-assign]
+    world.kube.observe = observe  # type: ignore[method-assign]  # the test world's cluster, which this test makes fail
     with pytest.raises(ClusterError, match="no answer"):
         run(world.engine, After(told, 1), once=True)
 

@@ -72,7 +72,7 @@ def test_a_list_whose_version_runs_out_between_pages_is_taken_at_once(
     first = embedded._server.page
 
     def expire(*args: object) -> object:
-        found = first(*args)  # type: ignore[arg-type]
+        found = first(*args)  # type: ignore[arg-type]  # passed on as they come
         embedded.store.compact()
         return found
 
@@ -122,7 +122,7 @@ def test_a_watch_that_breaks_off_goes_on_where_it_was(embedded: EmbeddedCluster,
     for i in range(3):
         embedded.faults.cut_watches()
         add_pod(embedded, f"p{i}")
-        eventually("the pod is seen", lambda i=i: f"p{i}" in pods(cluster))  # type: ignore[misc]
+        eventually("the pod is seen", lambda i=i: f"p{i}" in pods(cluster))  # type: ignore[misc]  # mypy can't tell a default's type
     assert lists(embedded) == 1
     assert watches(embedded) >= 3
 
@@ -138,7 +138,7 @@ def test_bookmarks_keep_a_quiet_watch_from_getting_too_old() -> None:
         for i in range(30):
             add_node(embedded, f"n{i}")
             last = embedded.store.version
-            eventually("a bookmark came", lambda last=last: cluster._pods.version >= last)  # type: ignore[misc]
+            eventually("a bookmark came", lambda last=last: cluster._pods.version >= last)  # type: ignore[misc]  # mypy can't tell a default's type
         embedded.faults.cut_watches()
         add_pod(embedded, "late")
         eventually("the pod is seen", lambda: "late" in pods(cluster))
@@ -257,6 +257,6 @@ def test_what_matters_wakes_whoever_waits(embedded: EmbeddedCluster, cluster: Ku
     add_pod(embedded, "p1")
     cluster.observe()
     generation = cluster.generation
-    change(embedded)  # type: ignore[operator]
+    change(embedded)  # type: ignore[operator]  # a parameter of the test
     assert cluster.wait_for_change(generation, 20)
     assert cluster.generation > generation

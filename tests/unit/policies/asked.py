@@ -20,4 +20,4 @@ def ask(groups: tuple[NodeGroup, ...], pods: tuple[Pod, ...] = ()) -> tuple[Prob
 
 def plan(**more: object) -> Plan:
     """A plan that does nothing, unless told otherwise."""
-    return Plan(id="p1", made_at_s=0, fingerprint="f", **{"actions": (), **more})  # type: ignore[arg-type]
+    return Plan(id="p1", made_at_s=0, fingerprint="f", **{"actions": (), **more})  # type: ignore[arg-type]  # the test's own fields

@@ -106,4 +106,4 @@ def test_nodes_that_are_not_as_their_group_would_make_them() -> None:
 def test_what_makes_no_sense_is_refused(options: dict[str, object]) -> None:
     """Nothing that expires, or everything at once."""
     with pytest.raises(BadInput):
-        Expire(**options)  # type: ignore[arg-type]
+        Expire(**options)  # type: ignore[arg-type]  # what is wrong is the test

@@ -124,15 +124,15 @@ def test_units_without_a_common_divisor_lose_nothing() -> None:
         (problem((pods(1, 1, most=-1),), (NODE,)), "pods: max_per_node is negative"),
         (problem((pods(1, 1, homes=(1,)),), (NODE,)), "pods: unknown offering"),
         (problem((pods(1, 1, homes=(-1,)),), (NODE,)), "pods: unknown offering"),
-        (problem((pods(1, 1),), (Supply("n", (1,), math.nan),)), "n: price is not a whole number"),  # type: ignore[arg-type]
-        (problem((pods(1, 1),), (Supply("n", (math.inf,), 1),)), "n: capacity is not a whole number"),  # type: ignore[arg-type]
+        (problem((pods(1, 1),), (Supply("n", (1,), math.nan),)), "n: price is not a whole number"),  # type: ignore[arg-type]  # what is wrong is the test
+        (problem((pods(1, 1),), (Supply("n", (math.inf,), 1),)), "n: capacity is not a whole number"),  # type: ignore[arg-type]  # what is wrong is the test
         (problem((pods(1, 1),), (Supply("n", (2**54,), 1),)), "n: capacity is too large"),
         (problem((pods(2**54, 1),), (NODE,)), "pods: count is too large"),
         (problem((pods(2**50, 1),), (NODE,)), "the objective overflows"),
         (problem((pods(1, 1),), (NODE,), Rule("r", "t", 0, {1: 1})), "r: unknown offering"),
         (problem((pods(1, 1),), (NODE,), Rule("r", "t", 0, {}, {(1, 0): 1})), "r: unknown class"),
         (problem((pods(1, 1),), (NODE,), Rule("r", "t", 2**60)), "r: bad number in a rule"),
-        (problem((pods(1, 1),), (NODE,), Rule("r", "t", math.nan)), "r: bad number in a rule"),  # type: ignore[arg-type]
+        (problem((pods(1, 1),), (NODE,), Rule("r", "t", math.nan)), "r: bad number in a rule"),  # type: ignore[arg-type]  # what is wrong is the test
         (
             problem((pods(1, *[1] * 40),), (Supply("n", (1,) * 40, 1),), resources=tuple(f"r{i}" for i in range(40))),
             "too many resources are asked for",
